@@ -1,0 +1,156 @@
+/** The public shapes of a node: what the API returns, the daemon sends as JSON and the CLI prints. */
+import type { ErrorJson } from '../core/errors.ts'
+
+/** Where a root is in its life on this node. */
+export type ShareState = 'resolving' | 'downloading' | 'seeding' | 'paused' | 'damaged' | 'failed'
+
+/** Bytes a second, over the last few seconds. */
+export interface Rates {
+  readonly up: number
+  readonly down: number
+}
+
+export interface PeerInfo {
+  readonly id: string
+  readonly wire: 'bitswap'
+  readonly address: string | undefined
+  readonly uploaded: number
+  readonly downloaded: number
+  readonly rates: Rates
+}
+
+export interface BannedPeer {
+  readonly id: string
+  readonly reason: string
+}
+
+export interface DamagedFile {
+  readonly file: string
+  readonly reason: string
+}
+
+export interface ShareInfo {
+  readonly cid: string
+  readonly name: string
+  /** The file or directory that holds the bytes; while downloading, the one that will. */
+  readonly path: string
+  readonly state: ShareState
+  /** Bytes of content; 0 while the root is still being resolved. */
+  readonly size: number
+  /** Bytes of content that are verified and stored. */
+  readonly have: number
+  readonly pieces: { readonly total: number; readonly have: number }
+  /** File bytes sent to peers and received from them over this share's life. */
+  readonly uploaded: number
+  readonly downloaded: number
+  readonly rates: Rates
+  readonly peers: readonly PeerInfo[]
+  readonly banned: readonly BannedPeer[]
+  readonly damaged: readonly DamagedFile[]
+  /** Why the state is `failed`. */
+  readonly error: ErrorJson | undefined
+  readonly announced: boolean
+}
+
+export interface NodeIdentity {
+  readonly peerId: string
+  /** Multiaddrs with the peer id, as others dial them. */
+  readonly addresses: readonly string[]
+}
+
+export interface AddOptions {
+  readonly name?: string
+  readonly profile?: ImportProfile
+  /** Keep the bytes in the store, for files that will be deleted. */
+  readonly copy?: boolean
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: AddProgress) => void
+}
+
+export type ImportProfile = 'unixfs-v1-2025' | 'unixfs-v0-2015'
+
+export interface AddProgress {
+  /** Bytes hashed so far, and in all. */
+  readonly done: number
+  readonly total: number
+  readonly files: number
+}
+
+export interface GetOptions {
+  /** Where to put it: a directory that exists, or the name it is to have. Default: the current directory. */
+  readonly output?: string
+  /** Multiaddrs to try first. */
+  readonly peers?: readonly string[]
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: GetProgress) => void
+}
+
+/** What a `get` reports now and then; `notice` carries a ShareError's shape for what is worth saying but not fatal. */
+export interface GetProgress {
+  readonly share: ShareInfo
+  readonly notice?: ErrorJson
+}
+
+export interface ListEntry {
+  readonly name: string
+  readonly cid: string
+  readonly kind: 'file' | 'directory' | 'symlink'
+  /** Bytes of content; for directories undefined, where the DAG does not say. */
+  readonly size: number | undefined
+}
+
+export interface VerifyResult {
+  readonly cid: string
+  readonly pieces: number
+  readonly bytes: number
+  readonly damaged: readonly DamagedFile[]
+}
+
+export interface GcResult {
+  readonly blocks: number
+  readonly bytes: number
+}
+
+export interface ConnectedPeer {
+  readonly id: string
+  readonly address: string
+  readonly direction: 'inbound' | 'outbound'
+}
+
+export interface NodeEvents {
+  /** A share's state changed, or it was added or removed (`undefined`). */
+  share: { readonly cid: string; readonly share: ShareInfo | undefined }
+  banned: { readonly cid: string; readonly peer: BannedPeer }
+  peerConnected: ConnectedPeer
+  peerDisconnected: { readonly id: string }
+}
+
+/** One running peer. Get it from `createNode`. Every method throws ShareError. */
+export interface Node {
+  readonly identity: NodeIdentity
+  add(path: string, options?: AddOptions): Promise<ShareInfo>
+  /** Downloads a CID, a path under one, or a link; resolves when the bytes are in place and durable. */
+  get(target: string, options?: GetOptions): Promise<ShareInfo>
+  /** The content of one file, in order, verified. `range` is inclusive, as in HTTP. */
+  cat(target: string, options?: CatOptions): AsyncIterable<Uint8Array>
+  ls(target: string, options?: { signal?: AbortSignal; peers?: readonly string[] }): AsyncIterable<ListEntry>
+  /** Forgets a share; its files stay, only unfinished partial files go. */
+  rm(cid: string): Promise<void>
+  /** One string with the CID, the name and this node's addresses. */
+  link(cid: string): Promise<string>
+  pause(cid: string): Promise<void>
+  resume(cid: string): Promise<void>
+  verify(cid: string, options?: { signal?: AbortSignal }): Promise<VerifyResult>
+  gc(): Promise<GcResult>
+  status(): Promise<ShareInfo[]>
+  peers(): ConnectedPeer[]
+  connect(address: string, options?: { signal?: AbortSignal }): Promise<ConnectedPeer>
+  on<K extends keyof NodeEvents>(event: K, listener: (detail: NodeEvents[K]) => void): () => void
+  stop(): Promise<void>
+}
+
+export interface CatOptions {
+  readonly range?: { readonly first: number; readonly last?: number }
+  readonly peers?: readonly string[]
+  readonly signal?: AbortSignal
+}
