@@ -26,10 +26,20 @@ export function parseCid(text: string): CID {
   try {
     cid = text.startsWith('Qm') ? CID.parse(text) : CID.parse(text, bases)
   } catch (cause) {
-    throw new ShareError('BAD_CID', `not a CID: ${printable(text)}`, 'a CID looks like bafybei… or Qm…; copy it whole', { cause })
+    throw new ShareError(
+      'BAD_CID',
+      `not a CID: ${printable(text)}`,
+      'a CID looks like bafybei… or Qm…; copy it whole',
+      { cause },
+    )
   }
   const reason = unsupported(cid)
-  if (reason !== undefined) throw new ShareError('UNSUPPORTED', `cannot fetch ${text}: ${reason}`, 'only UnixFS content (raw and dag-pb, sha2-256) is supported')
+  if (reason !== undefined)
+    throw new ShareError(
+      'UNSUPPORTED',
+      `cannot fetch ${text}: ${reason}`,
+      'only UnixFS content (raw and dag-pb, sha2-256) is supported',
+    )
   return cid
 }
 
@@ -50,7 +60,6 @@ export function rootKeyOf(cid: CID): RootKey {
 
 /** What a stranger or a shell gave us, safe to print: no control or bidi characters, bounded length. */
 export function printable(text: string, limit = 200): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being removed
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/g, '\ufffd')
+  const clean = text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '\ufffd')
   return clean.length > limit ? `${clean.slice(0, limit)}…` : clean
 }

@@ -68,9 +68,14 @@ export class ShareError extends Error {
     const message = thrown instanceof Error ? thrown.message : String(thrown)
     const known = FROM_ERRNO[errno(thrown) ?? '']
     if (known !== undefined) return new ShareError(known.code, message, known.hint, { cause: thrown })
-    return new ShareError('INTERNAL', `could not ${doing}: ${message}`, 'run again; if it repeats, report it with `share daemon logs`', {
-      cause: thrown,
-    })
+    return new ShareError(
+      'INTERNAL',
+      `could not ${doing}: ${message}`,
+      'run again; if it repeats, report it with `share daemon logs`',
+      {
+        cause: thrown,
+      },
+    )
   }
 }
 

@@ -1,0 +1,56 @@
+/**
+ * One token bucket for every wire. A debt is allowed: whoever takes is let through at once when the bucket
+ * is not in debt and waits its debt out otherwise, so a frame larger than the bucket still passes.
+ */
+import { type Millis, millis } from '../core/types.ts'
+
+/** Charges are rounded up to this many bytes, so that many tiny frames cannot slip past. */
+const QUANTUM = 16 * 1024
+
+/** What may be saved up while idle, in seconds of the rate. */
+const BURST_SECONDS = 0.25
+
+export class Limiter {
+  #rate = 0
+  #tokens = 0
+  #at: Millis = millis(0)
+
+  /** Bytes a second; 0 is unlimited. */
+  setRate(rate: number, now: Millis): void {
+    this.#refill(now)
+    this.#rate = rate
+    this.#tokens = Math.min(this.#tokens, this.#burst)
+  }
+
+  get unlimited(): boolean {
+    return this.#rate === 0
+  }
+
+  /** Whether something may go now. */
+  ready(now: Millis): boolean {
+    return this.waits(now) === 0
+  }
+
+  /** Milliseconds until something may go. */
+  waits(now: Millis): number {
+    if (this.#rate === 0) return 0
+    this.#refill(now)
+    return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens * 1000) / this.#rate)
+  }
+
+  charge(bytes: number, now: Millis): void {
+    if (this.#rate === 0) return
+    this.#refill(now)
+    this.#tokens -= Math.ceil(bytes / QUANTUM) * QUANTUM
+  }
+
+  get #burst(): number {
+    return Math.max(this.#rate * BURST_SECONDS, QUANTUM)
+  }
+
+  #refill(now: Millis): void {
+    const elapsed = Math.max(0, now - this.#at)
+    this.#at = now
+    this.#tokens = Math.min(this.#burst, this.#tokens + (elapsed * this.#rate) / 1000)
+  }
+}

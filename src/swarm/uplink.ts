@@ -1,0 +1,132 @@
+/**
+ * The one way out of this node, shared by all swarms and wires. Few pieces are sent at once; the next one
+ * goes to the peer that has had the least, by start-time fair queueing (Goyal, Vin, Cheng 1996), so swarms
+ * and peers get equal shares and a newcomer does not wait for others to be caught up with.
+ */
+import { type Millis, millis, type PeerKey, type RootKey } from '../core/types.ts'
+
+/** As many as keep the link full while the next piece is read from disk. */
+const MOST_SENDS = 4
+
+/** One being written to the stream, one being read from disk. */
+const MOST_SENDS_A_PEER = 2
+
+/** A peer that takes nothing for so long no longer counts among the sends, and holds up itself alone. */
+const STALLED_MS = 2_000
+
+/** Wants of one peer that are kept; more are dropped, and it will ask again. */
+const MOST_WANTS = 2_048
+
+interface Want {
+  readonly root: RootKey
+  readonly piece: number
+  readonly size: number
+}
+
+interface Receiver {
+  readonly key: PeerKey
+  /** Waiting, first come first served; keyed by root and piece. */
+  readonly queue: Map<string, Want>
+  /** Being sent, with the time it was granted. */
+  readonly sending: Map<string, Millis>
+  /** Virtual start time of its next piece. */
+  tag: number
+}
+
+const keyOf = (root: RootKey, piece: number): string => `${piece}@${root}`
+
+export class Uplink {
+  readonly #receivers = new Map<PeerKey, Receiver>()
+  #virtualNow = 0
+
+  want(peer: PeerKey, want: Want): void {
+    const receiver = this.#receiver(peer)
+    const key = keyOf(want.root, want.piece)
+    if (receiver.queue.size >= MOST_WANTS || receiver.sending.has(key)) return
+    if (receiver.queue.size === 0) receiver.tag = Math.max(receiver.tag, this.#virtualNow)
+    receiver.queue.set(key, want)
+  }
+
+  unwant(peer: PeerKey, root: RootKey, piece: number): void {
+    this.#receivers.get(peer)?.queue.delete(keyOf(root, piece))
+  }
+
+  /** The piece has left, or could not be sent. */
+  done(peer: PeerKey, root: RootKey, piece: number): void {
+    const receiver = this.#receivers.get(peer)
+    receiver?.sending.delete(keyOf(root, piece))
+    if (
+      receiver !== undefined &&
+      receiver.queue.size === 0 &&
+      receiver.sending.size === 0 &&
+      receiver.tag <= this.#virtualNow
+    ) {
+      this.#receivers.delete(peer)
+    }
+  }
+
+  drop(peer: PeerKey, root?: RootKey): void {
+    const receiver = this.#receivers.get(peer)
+    if (receiver === undefined) return
+    if (root === undefined) this.#receivers.delete(peer)
+    else this.#forget(receiver, root)
+  }
+
+  dropSwarm(root: RootKey): void {
+    for (const receiver of this.#receivers.values()) this.#forget(receiver, root)
+  }
+
+  /** What may start now. */
+  next(now: Millis): { peer: PeerKey; want: Want } | undefined {
+    let running = 0
+    let chosen: Receiver | undefined
+    for (const receiver of this.#receivers.values()) {
+      for (const since of receiver.sending.values()) if (now - since < STALLED_MS) running++
+      if (receiver.queue.size === 0 || receiver.sending.size >= MOST_SENDS_A_PEER) continue
+      if (chosen === undefined || receiver.tag < chosen.tag) chosen = receiver
+    }
+    if (chosen === undefined || running >= MOST_SENDS) return undefined
+    return this.#grant(chosen, now)
+  }
+
+  /** When the oldest send starts to count as stalled, if others wait. */
+  nextTimeout(now: Millis): Millis | undefined {
+    let next: number | undefined
+    let waiting = false
+    for (const receiver of this.#receivers.values()) {
+      waiting ||= receiver.queue.size > 0 && receiver.sending.size < MOST_SENDS_A_PEER
+      for (const since of receiver.sending.values()) {
+        const stalls = since + STALLED_MS
+        if (stalls > now) next = Math.min(next ?? Number.POSITIVE_INFINITY, stalls)
+      }
+    }
+    return waiting && next !== undefined ? millis(next) : undefined
+  }
+
+  #grant(receiver: Receiver, now: Millis): { peer: PeerKey; want: Want } | undefined {
+    const first = receiver.queue.entries().next().value
+    if (first === undefined) return undefined
+    const [key, want] = first
+    receiver.queue.delete(key)
+    receiver.sending.set(key, now)
+    this.#virtualNow = receiver.tag
+    receiver.tag += want.size
+    return { peer: receiver.key, want }
+  }
+
+  #forget(receiver: Receiver, root: RootKey): void {
+    for (const key of [...receiver.queue.keys(), ...receiver.sending.keys()]) {
+      if (!key.endsWith(`@${root}`)) continue
+      receiver.queue.delete(key)
+      receiver.sending.delete(key)
+    }
+  }
+
+  #receiver(key: PeerKey): Receiver {
+    const known = this.#receivers.get(key)
+    if (known !== undefined) return known
+    const receiver: Receiver = { key, queue: new Map(), sending: new Map(), tag: this.#virtualNow }
+    this.#receivers.set(key, receiver)
+    return receiver
+  }
+}
