@@ -2,6 +2,11 @@
  * The configuration: every key with its default, its meaning and its check. `config.json` in the home
  * holds only what differs from the defaults.
  */
+import { multiaddr } from '@multiformats/multiaddr'
+import { printable } from '../core/cid.ts'
+import { ShareError } from '../core/errors.ts'
+import { exactRate, parseRate } from '../core/units.ts'
+import { PUBLIC_BOOTSTRAP } from '../routing/bootstrap.ts'
 
 export interface Config {
   /** Multiaddrs to listen on. */
@@ -19,4 +24,170 @@ export interface Config {
   readonly dht: 'auto' | 'server' | 'client' | 'off'
   /** Connections kept at most. */
   readonly 'peers.max': number
+}
+
+export type ConfigKey = keyof Config
+
+/** A value, or the part of the text that is wrong. */
+type Parsed<T> = { readonly value: T } | { readonly bad: string }
+
+interface Rule<T> {
+  readonly fallback: T
+  /** What the value may be, as the end of the sentence "it takes …". */
+  readonly accepts: string
+  parse(text: string): Parsed<T>
+  /** Text that `parse` reads back. */
+  print(value: T): string
+}
+
+// a fixed port keeps forwarded ports and the records that others hold of this node valid over restarts
+const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/4141', '/ip6/::/tcp/4141']
+
+// libp2p's own default: each connection costs memory and keep-alives, and a swarm needs a few dozen
+const DEFAULT_PEERS = 300
+
+const RULES: { readonly [K in ConfigKey]: Rule<Config[K]> } = {
+  listen: addresses(DEFAULT_LISTEN, isListenAddress, 'addresses such as /ip4/0.0.0.0/tcp/4141, or none'),
+  announce: addresses([], isAddress, 'addresses such as /dns4/example.org/tcp/4141, or none'),
+  bootstrap: addresses(
+    PUBLIC_BOOTSTRAP,
+    isPeerAddress,
+    'addresses that end in /p2p/PEER-ID, or none, or default',
+  ),
+  'limits.up': rate(),
+  'limits.down': rate(),
+  'discovery.mdns': toggle(true),
+  dht: choice(['auto', 'server', 'client', 'off']),
+  'peers.max': count(DEFAULT_PEERS),
+}
+
+export const CONFIG_KEYS = Object.keys(RULES) as readonly ConfigKey[]
+
+export const DEFAULT_CONFIG = Object.fromEntries(
+  CONFIG_KEYS.map((key) => [key, RULES[key].fallback]),
+) as unknown as Config
+
+/** @throws ShareError BAD_CONFIG, naming the keys there are */
+export function configKey(text: string): ConfigKey {
+  const key = CONFIG_KEYS.find((known) => known === text)
+  if (key !== undefined) return key
+  throw new ShareError(
+    'BAD_CONFIG',
+    `unknown config key: ${printable(text)}`,
+    `the keys are ${CONFIG_KEYS.join(', ')}`,
+  )
+}
+
+/**
+ * The configuration with one key set from text; `default` resets any key.
+ * @throws ShareError BAD_CONFIG, saying what the key takes
+ */
+export function withSetting<K extends ConfigKey>(config: Config, key: K, text: string): Config {
+  const rule: Rule<Config[K]> = RULES[key]
+  const parsed = text.trim() === 'default' ? { value: rule.fallback } : rule.parse(text.trim())
+  if ('bad' in parsed)
+    throw new ShareError(
+      'BAD_CONFIG',
+      `bad value for ${key}: ${printable(parsed.bad)}`,
+      `it takes ${rule.accepts}`,
+    )
+  return { ...config, [key]: parsed.value }
+}
+
+/** The value as `withSetting` takes it. */
+export function settingText<K extends ConfigKey>(config: Config, key: K): string {
+  const rule: Rule<Config[K]> = RULES[key]
+  return rule.print(config[key])
+}
+
+function addresses(
+  fallback: readonly string[],
+  valid: (address: string) => boolean,
+  accepts: string,
+): Rule<readonly string[]> {
+  return {
+    fallback,
+    accepts,
+    parse: (text) => {
+      if (text === 'none') return { value: [] }
+      const list = text.split(/[\s,]+/).filter((part) => part !== '')
+      const bad = list.length === 0 ? text : list.find((address) => !valid(address))
+      return bad === undefined ? { value: list } : { bad }
+    },
+    print: (list) => (list.length === 0 ? 'none' : list.join(' ')),
+  }
+}
+
+function rate(): Rule<number> {
+  return {
+    fallback: 0,
+    accepts: 'bytes a second such as 40MB, or unlimited',
+    parse: (text) => {
+      const value = parseRate(text)
+      return value === undefined ? { bad: text } : { value }
+    },
+    print: exactRate,
+  }
+}
+
+function toggle(fallback: boolean): Rule<boolean> {
+  const words = new Map([
+    ['on', true],
+    ['true', true],
+    ['off', false],
+    ['false', false],
+  ])
+  return {
+    fallback,
+    accepts: 'on or off',
+    parse: (text) => {
+      const value = words.get(text)
+      return value === undefined ? { bad: text } : { value }
+    },
+    print: (value) => (value ? 'on' : 'off'),
+  }
+}
+
+function choice<T extends string>(options: readonly [T, ...T[]]): Rule<T> {
+  return {
+    fallback: options[0],
+    accepts: `one of ${options.join(', ')}`,
+    parse: (text) => {
+      const value = options.find((option) => option === text)
+      return value === undefined ? { bad: text } : { value }
+    },
+    print: (value) => value,
+  }
+}
+
+function count(fallback: number): Rule<number> {
+  return {
+    fallback,
+    accepts: 'a whole number from 1 to 100000',
+    parse: (text) => (/^[1-9]\d{0,4}$|^100000$/.test(text) ? { value: Number(text) } : { bad: text }),
+    print: String,
+  }
+}
+
+function isAddress(text: string): boolean {
+  return protocols(text).length > 0
+}
+
+function isListenAddress(text: string): boolean {
+  const names = protocols(text).join('/')
+  return names === 'ip4/tcp' || names === 'ip6/tcp'
+}
+
+function isPeerAddress(text: string): boolean {
+  return protocols(text).includes('p2p')
+}
+
+function protocols(text: string): string[] {
+  try {
+    return multiaddr(text)
+      .getComponents()
+      .map((component) => component.name)
+  } catch {
+    return []
+  }
 }
