@@ -5,7 +5,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { ShareError } from './errors.ts'
-import { type RootKey, rootKey } from './types.ts'
+import { type BlockKey, type RootKey, rootKey } from './types.ts'
 
 export const RAW = raw.code
 export const DAG_PB = 0x70
@@ -56,6 +56,11 @@ export function unsupported(cid: CID): string | undefined {
 /** The canonical text of a root: CIDv1 in base32, so that v0 and v1 of one block are one share. */
 export function rootKeyOf(cid: CID): RootKey {
   return rootKey(cid.toV1().toString(base32))
+}
+
+/** A block's identity as a map key: its multihash, so that CIDs of one block that differ in version or codec meet. */
+export function blockKey(cid: CID): BlockKey {
+  return Buffer.from(cid.multihash.bytes).toString('latin1') as BlockKey
 }
 
 /** What a stranger or a shell gave us, safe to print: no control or bidi characters, bounded length. */

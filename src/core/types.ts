@@ -15,6 +15,9 @@ export type RootKey = Brand<string, 'RootKey'>
 /** A peer's identity as text: a libp2p peer id, or a BitTorrent endpoint. */
 export type PeerKey = Brand<string, 'PeerKey'>
 
+/** A block's multihash as a map key; see `blockKey`. */
+export type BlockKey = Brand<string, 'BlockKey'>
+
 export const millis = (value: number): Millis => value as Millis
 export const pieceIndex = (value: number): PieceIndex => value as PieceIndex
 export const rootKey = (value: string): RootKey => value as RootKey

@@ -1,0 +1,243 @@
+/**
+ * Bitswap with all peers: registers the protocol, keeps a link for each peer, and turns frames into calls of
+ * its host. It checks what a block hashes to, because only the hash tells which want a block answers; it
+ * decides nothing else.
+ */
+import { hash } from 'node:crypto'
+import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { pipe } from 'it-pipe'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
+import { blockKey, DAG_PB, SHA2_256 } from '../../core/cid.ts'
+import { type Millis, type PeerKey, peerKey } from '../../core/types.ts'
+import type { Limiter } from '../../swarm/limiter.ts'
+import { decodeFrames } from './framing.ts'
+import type { PeerWant } from './ledger.ts'
+import { MemoryGate } from './memory-gate.ts'
+import {
+  decodeMessage,
+  decodePrefix,
+  MalformedMessage,
+  type Message,
+  type PrefixedBlock,
+  type Presence,
+  type WantKind,
+} from './message.ts'
+import { BITSWAP_100, BITSWAP_110, BITSWAP_120, PeerLink } from './peer-link.ts'
+import { streamSource } from './streams.ts'
+
+const PROTOCOLS = [BITSWAP_120, BITSWAP_110, BITSWAP_100]
+
+/** What every implementation agrees on. */
+const MAX_BLOCK_BYTES = 2 << 20
+
+/** kubo may open a stream for each message. */
+const MOST_STREAMS = 1_024
+
+/** Streams rest as long as their peer stays; libp2p's two minutes would cut them. */
+const REST_MS = 24 * 60 * 60 * 1000
+
+/** What the exchange tells its host. Calls come in the order of the messages of one stream. */
+export interface BitswapHost {
+  /** A block that we wanted of this peer, its hash checked. The bytes are the host's to keep. */
+  onBlock(peer: PeerKey, cid: CID, block: Uint8Array): void
+  /** A block that hashes to nothing we want of this peer. */
+  onStrayBlock(peer: PeerKey, cid: CID, block: Uint8Array): Promise<void>
+  onPresences(
+    peer: PeerKey,
+    presences: readonly { readonly cid: CID; readonly has: boolean; readonly asked: WantKind | undefined }[],
+  ): void
+  /** The peer's new wants and the ones that it no longer has. The next message waits for the promise. */
+  onWants(peer: PeerKey, wants: readonly PeerWant[], dropped: readonly CID[]): Promise<void>
+  /** Something of a larger message came in. */
+  onBytes(peer: PeerKey): void
+  onGone(peer: PeerKey): void
+}
+
+export interface BitswapOptions {
+  readonly libp2p: Libp2p
+  readonly host: BitswapHost
+  readonly limiter: Limiter
+  readonly now: () => Millis
+  readonly log: (line: string) => void
+}
+
+export class Bitswap {
+  readonly #options: BitswapOptions
+  readonly #links = new Map<PeerKey, PeerLink>()
+  readonly #gate = new MemoryGate()
+  readonly #onDisconnect = (event: CustomEvent<{ toString(): string }>): void =>
+    this.drop(peerKey(event.detail.toString()))
+
+  constructor(options: BitswapOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    const { libp2p } = this.#options
+    libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    await libp2p.handle(PROTOCOLS, (stream, connection) => this.#serve(stream, connection), {
+      maxInboundStreams: MOST_STREAMS,
+      maxOutboundStreams: MOST_STREAMS,
+    })
+  }
+
+  async stop(): Promise<void> {
+    const { libp2p } = this.#options
+    libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
+    await libp2p.unhandle(PROTOCOLS)
+    for (const link of this.#links.values()) link.close()
+    this.#links.clear()
+  }
+
+  /** Asks for a block, or for whether the peer has it. */
+  want(peer: PeerKey, cids: Iterable<CID>, kind: WantKind): void {
+    const link = this.#link(peer)
+    for (const cid of cids) link.wants.want(cid, kind)
+    link.tellWants()
+  }
+
+  cancel(peer: PeerKey, cid: CID): void {
+    const link = this.#links.get(peer)
+    link?.wants.cancel(cid)
+    link?.tellWants()
+  }
+
+  /** Sends a block that the peer wants; see `PeerLink.sendBlock`. A peer that is gone takes nothing. */
+  sendBlock(
+    peer: PeerKey,
+    cid: CID,
+    read: () => Promise<Uint8Array | undefined>,
+  ): Promise<number | undefined> {
+    const link = this.#links.get(peer)
+    if (link === undefined) return Promise.resolve(undefined)
+    link.ledger.remove(cid)
+    return link.sendBlock(cid, read)
+  }
+
+  /** Answers a question. After HAVE the question is settled; after DONT_HAVE it stands. */
+  tellPresence(peer: PeerKey, cid: CID, has: boolean): void {
+    const link = this.#links.get(peer)
+    if (has) link?.ledger.remove(cid)
+    link?.tellPresence(cid, has)
+  }
+
+  /** Who waits for this block, and how. */
+  waitingFor(cid: CID): { peer: PeerKey; want: PeerWant }[] {
+    const waiting: { peer: PeerKey; want: PeerWant }[] = []
+    for (const link of this.#links.values()) {
+      const want = link.ledger.get(cid)
+      if (want !== undefined) waiting.push({ peer: link.peer, want })
+    }
+    return waiting
+  }
+
+  /** Whether the peer still wants this block. */
+  wants(peer: PeerKey, cid: CID): boolean {
+    return this.#links.get(peer)?.ledger.get(cid) !== undefined
+  }
+
+  /** Bytes handed to the host stay counted until it releases them; too many stop the reading of all streams. */
+  hold(bytes: number): void {
+    this.#gate.hold(bytes)
+  }
+
+  release(bytes: number): void {
+    this.#gate.release(bytes)
+  }
+
+  /** Forgets the peer; its connection is the caller's to close. */
+  drop(peer: PeerKey): void {
+    const link = this.#links.get(peer)
+    if (link === undefined) return
+    this.#links.delete(peer)
+    link.close()
+    this.#options.host.onGone(peer)
+  }
+
+  #link(peer: PeerKey): PeerLink {
+    const known = this.#links.get(peer)
+    if (known !== undefined) return known
+    const { libp2p, limiter, now } = this.#options
+    const id = peerIdFromString(peer)
+    const link = new PeerLink({
+      peer,
+      limiter,
+      now,
+      open: (signal) => libp2p.dialProtocol(id, PROTOCOLS, { signal, maxOutboundStreams: MOST_STREAMS }),
+      lost: (gone) => this.drop(gone),
+    })
+    this.#links.set(peer, link)
+    return link
+  }
+
+  #serve(stream: Stream, connection: Connection): void {
+    const peer = peerKey(connection.remotePeer.toString())
+    stream.inactivityTimeout = REST_MS
+    this.#read(stream, peer).catch((error: unknown) => {
+      const reason = error instanceof Error ? error : new Error(String(error))
+      if (error instanceof MalformedMessage)
+        this.#options.log(`bitswap: ${peer} sent a malformed message: ${reason.message}`)
+      stream.abort(reason)
+    })
+  }
+
+  async #read(stream: Stream, peer: PeerKey): Promise<void> {
+    await pipe(
+      () => streamSource(stream, this.#gate),
+      decodeFrames(() => this.#options.host.onBytes(peer)),
+      async (frames) => {
+        for await (const frame of frames) await this.#receive(this.#link(peer), decodeMessage(frame))
+      },
+    )
+    await stream.close()
+  }
+
+  async #receive(link: PeerLink, message: Message): Promise<void> {
+    for (const block of message.blocks) await this.#receiveBlock(link, block)
+    if (message.presences.length > 0) this.#receivePresences(link, message.presences)
+    if (message.wants.length > 0 || message.full) await this.#receiveWants(link, message)
+  }
+
+  async #receiveBlock(link: PeerLink, { prefix, data }: PrefixedBlock): Promise<void> {
+    const { version, codec, hash: code, length } = decodePrefix(prefix)
+    if (code !== SHA2_256 || length !== 32)
+      throw new MalformedMessage('a block named by a hash that nobody asked for')
+    if (data.byteLength > MAX_BLOCK_BYTES) throw new MalformedMessage(`a block of ${data.byteLength} bytes`)
+    const digest = Digest.create(SHA2_256, Uint8Array.from(hash('sha256', data, 'buffer')))
+    const cid = version === 0 ? CID.createV1(DAG_PB, digest) : CID.createV1(codec, digest)
+    const key = blockKey(cid)
+    const { host } = this.#options
+    if (link.wants.kind(key) === undefined) return host.onStrayBlock(link.peer, cid, data)
+    link.wants.settle(key)
+    host.onBlock(link.peer, cid, data)
+  }
+
+  #receivePresences(link: PeerLink, presences: readonly Presence[]): void {
+    const answers = presences.map(({ cid, has }) => {
+      const key = blockKey(cid)
+      const asked = link.wants.kind(key)
+      if (has && asked === 'have') link.wants.settle(key)
+      return { cid, has, asked }
+    })
+    this.#options.host.onPresences(link.peer, answers)
+  }
+
+  async #receiveWants(link: PeerLink, message: Message): Promise<void> {
+    const dropped = new Map<string, CID>()
+    if (message.full) for (const { cid } of link.ledger.clear()) dropped.set(blockKey(cid), cid)
+    const wants: PeerWant[] = []
+    for (const entry of message.wants) {
+      if (entry.cancel) {
+        if (link.ledger.remove(entry.cid) !== undefined || message.full)
+          dropped.set(blockKey(entry.cid), entry.cid)
+        continue
+      }
+      if (!link.ledger.add(entry)) continue
+      dropped.delete(blockKey(entry.cid))
+      wants.push(entry)
+    }
+    await this.#options.host.onWants(link.peer, wants, [...dropped.values()])
+  }
+}

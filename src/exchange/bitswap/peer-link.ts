@@ -1,0 +1,193 @@
+/**
+ * Everything between us and one Bitswap peer: two lanes out, one for what we want and have and one for
+ * blocks, because a limited uplink must not hold our requests behind a megabyte of answer; what we want of
+ * it; and what it wants of us.
+ */
+import type { Stream } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
+import type { Millis, PeerKey } from '../../core/types.ts'
+import { Limiter } from '../../swarm/limiter.ts'
+import { Lane, type Outbound } from './lane.ts'
+import { Ledger } from './ledger.ts'
+import { blockPrefix, encodeBareBlocks, encodeMessage, type PrefixedBlock, type Presence } from './message.ts'
+import { Wants } from './wants.ts'
+
+export const BITSWAP_120 = '/ipfs/bitswap/1.2.0'
+export const BITSWAP_110 = '/ipfs/bitswap/1.1.0'
+export const BITSWAP_100 = '/ipfs/bitswap/1.0.0'
+
+/** Small blocks are gathered into messages of about this size. */
+const GATHERED_BYTES = 128 << 10
+
+/** Presences in one message: as many as there are entries in a want message. */
+const MOST_PRESENCES = 256
+
+/** Blocks read from disk ahead of the one that is being written. */
+const READ_AHEAD = 2
+
+/** Streams broken or refused in a row before the peer counts as gone. */
+const MOST_FAILURES = 3
+
+interface Outgoing {
+  readonly cid: CID
+  readonly read: () => Promise<Uint8Array | undefined>
+  reading: Promise<Uint8Array | undefined> | undefined
+  readonly settle: (bytes: number | undefined) => void
+}
+
+export interface PeerLinkOptions {
+  readonly peer: PeerKey
+  open(signal: AbortSignal): Promise<Stream>
+  /** The peer cannot be reached by Bitswap any more. */
+  lost(peer: PeerKey): void
+  readonly limiter: Limiter
+  readonly now: () => Millis
+}
+
+export class PeerLink {
+  readonly peer: PeerKey
+  readonly wants = new Wants()
+  readonly ledger = new Ledger()
+  readonly #options: PeerLinkOptions
+  readonly #control: Lane
+  readonly #data: Lane
+  #presences: Presence[] = []
+  #outgoing: Outgoing[] = []
+  /** Taken from the queue and not known to have left. */
+  #leaving: Outgoing[] = []
+  #failures = 0
+
+  constructor(options: PeerLinkOptions) {
+    this.peer = options.peer
+    this.#options = options
+    const { open, now } = options
+    const unpaced = new Limiter()
+    this.#control = new Lane({
+      open,
+      now,
+      limiter: unpaced,
+      next: (stream) => this.#nextControl(stream),
+      broke: () => this.#controlBroke(),
+    })
+    this.#data = new Lane({
+      open,
+      now,
+      limiter: options.limiter,
+      next: (stream) => this.#nextBlocks(stream),
+      broke: () => this.#dataBroke(),
+    })
+  }
+
+  /** Call after a change to `wants`. */
+  tellWants(): void {
+    if (this.wants.pending) this.#control.wake()
+  }
+
+  tellPresence(cid: CID, has: boolean): void {
+    this.#presences.push({ cid, has })
+    this.#control.wake()
+  }
+
+  /** Queues a block, read when its turn comes. Resolves with its bytes once the stream took it, or undefined if it could not be read or sent. */
+  sendBlock(cid: CID, read: () => Promise<Uint8Array | undefined>): Promise<number | undefined> {
+    return new Promise((settle) => {
+      this.#outgoing.push({ cid, read, reading: undefined, settle })
+      this.#readAhead()
+      this.#data.wake()
+    })
+  }
+
+  close(): void {
+    this.#control.close()
+    this.#data.close()
+    this.#abandonBlocks()
+  }
+
+  #nextControl(stream: Stream): Outbound | undefined {
+    const knowsPresences = stream.protocol === BITSWAP_120
+    const batch = this.wants.take()
+    const presences = this.#presences.splice(0, MOST_PRESENCES)
+    if (batch === undefined && presences.length === 0) return undefined
+    const told = batch?.entries ?? []
+    const message = {
+      wants: knowsPresences ? told : told.filter((want) => want.kind === 'block'),
+      full: batch?.full ?? false,
+      presences: knowsPresences ? presences : [],
+      blocks: [],
+    }
+    return { parts: encodeMessage(message), sent: () => this.#worked() }
+  }
+
+  async #nextBlocks(stream: Stream): Promise<Outbound | undefined> {
+    const blocks: PrefixedBlock[] = []
+    let bytes = 0
+    while (bytes < GATHERED_BYTES) {
+      const outgoing = this.#outgoing.shift()
+      if (outgoing === undefined) break
+      this.#leaving.push(outgoing)
+      const data = await this.#read(outgoing)
+      this.#readAhead()
+      if (data === undefined) this.#settle(outgoing, undefined)
+      else {
+        blocks.push({ prefix: blockPrefix(outgoing.cid), data })
+        bytes += data.byteLength
+      }
+    }
+    if (blocks.length === 0) return undefined
+    const gathered = [...this.#leaving]
+    const bare = stream.protocol === BITSWAP_100
+    const parts = bare
+      ? encodeBareBlocks(blocks)
+      : encodeMessage({ wants: [], full: false, presences: [], blocks })
+    return {
+      parts,
+      sent: () => {
+        this.#worked()
+        for (const [at, outgoing] of gathered.entries()) this.#settle(outgoing, blocks[at]?.data.byteLength)
+      },
+    }
+  }
+
+  #readAhead(): void {
+    for (const outgoing of this.#outgoing.slice(0, READ_AHEAD)) this.#read(outgoing)
+  }
+
+  #read(outgoing: Outgoing): Promise<Uint8Array | undefined> {
+    outgoing.reading ??= outgoing.read().catch(() => undefined)
+    return outgoing.reading
+  }
+
+  #settle(outgoing: Outgoing, bytes: number | undefined): void {
+    this.#leaving = this.#leaving.filter((other) => other !== outgoing)
+    outgoing.settle(bytes)
+  }
+
+  #worked(): void {
+    this.#failures = 0
+  }
+
+  #controlBroke(): void {
+    if (this.#gaveUp()) return
+    this.wants.retell()
+    this.tellWants()
+  }
+
+  #dataBroke(): void {
+    this.#abandonBlocks()
+    this.#gaveUp()
+  }
+
+  #gaveUp(): boolean {
+    this.#failures++
+    if (this.#failures < MOST_FAILURES) return false
+    this.#options.lost(this.peer)
+    return true
+  }
+
+  #abandonBlocks(): void {
+    const abandoned = [...this.#leaving, ...this.#outgoing]
+    this.#leaving = []
+    this.#outgoing = []
+    for (const outgoing of abandoned) outgoing.settle(undefined)
+  }
+}

@@ -1,0 +1,76 @@
+/** libp2p's event-based streams as sources and sinks for it-pipe, with backpressure both ways. */
+import type { Stream } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
+
+/** Bytes taken from a stream and not yet handled; beyond this the sender is told to wait. */
+const MOST_UNHANDLED = 1 << 20
+
+type Chunk = Uint8Array | Uint8ArrayList
+
+/** A gate that many streams wait at while too much of what they brought is still held in memory. */
+export interface Gate {
+  /** Resolves at once while the gate is open. */
+  pass(): Promise<void> | undefined
+}
+
+/** What arrives, chunk by chunk, until the other side closes; throws when the stream is reset. */
+export async function* streamSource(stream: Stream, gate: Gate): AsyncGenerator<Chunk> {
+  const queue: Chunk[] = []
+  let queued = 0
+  let ended = false
+  let failure: Error | undefined
+  let wake = (): void => {}
+  const onMessage = (event: { data: Chunk }): void => {
+    queue.push(event.data)
+    queued += event.data.byteLength
+    if (queued > MOST_UNHANDLED && stream.readStatus !== 'closed') pause(stream)
+    wake()
+  }
+  const onEnd = (event: Event & { error?: Error }): void => {
+    ended = true
+    failure ??= event.error
+    wake()
+  }
+  stream.addEventListener('message', onMessage)
+  stream.addEventListener('remoteCloseWrite', onEnd)
+  stream.addEventListener('close', onEnd)
+  try {
+    while (true) {
+      const chunk = queue.shift()
+      if (chunk !== undefined) {
+        queued -= chunk.byteLength
+        if (queue.length === 0) resume(stream)
+        await gate.pass()
+        yield chunk
+        continue
+      }
+      if (failure !== undefined) throw failure
+      if (ended || stream.status !== 'open') return
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  } finally {
+    stream.removeEventListener('message', onMessage)
+    stream.removeEventListener('remoteCloseWrite', onEnd)
+    stream.removeEventListener('close', onEnd)
+  }
+}
+
+/** Writes everything and waits whenever the stream is full; the next chunk is asked for once it has drained. */
+export function streamSink(stream: Stream) {
+  return async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+    for await (const chunk of chunks) {
+      if (!stream.send(chunk)) await stream.onDrain()
+    }
+  }
+}
+
+/** A stream that is closing already cannot be paused or resumed, and need not be. */
+function pause(stream: Stream): void {
+  if (stream.status === 'open') stream.pause()
+}
+
+function resume(stream: Stream): void {
+  if (stream.status === 'open') stream.resume()
+}

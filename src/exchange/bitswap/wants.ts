@@ -1,0 +1,77 @@
+/**
+ * What we want of one peer, and what of it the peer does not know yet. Pure. Changes are coalesced until
+ * the next message; after a broken stream the whole list is told again, marked as full.
+ */
+import type { CID } from 'multiformats/cid'
+import { blockKey } from '../../core/cid.ts'
+import type { BlockKey } from '../../core/types.ts'
+import type { WantEntry, WantKind } from './message.ts'
+
+/** Entries in one message: 256 of some 50 bytes keep it under kubo's target of 16 KiB. */
+const MOST_ENTRIES = 256
+
+interface Want {
+  readonly cid: CID
+  readonly kind: WantKind
+}
+
+export class Wants {
+  readonly #wants = new Map<BlockKey, Want>()
+  readonly #untold = new Map<BlockKey, WantEntry>()
+  /** The peer's idea of the list is unknown: a new connection, or a broken stream. */
+  #fresh = true
+
+  /** A block want stands above a question for the same block. */
+  want(cid: CID, kind: WantKind): void {
+    const key = blockKey(cid)
+    if (this.#wants.get(key)?.kind === 'block') return
+    this.#wants.set(key, { cid, kind })
+    this.#untold.set(key, { cid, kind, cancel: false, sendDontHave: true })
+  }
+
+  cancel(cid: CID): void {
+    const key = blockKey(cid)
+    if (!this.#wants.delete(key)) return
+    this.#untold.set(key, { cid, kind: 'block', cancel: true, sendDontHave: false })
+  }
+
+  kind(key: BlockKey): WantKind | undefined {
+    return this.#wants.get(key)?.kind
+  }
+
+  /** The peer has answered, and by that forgotten the want: nothing to tell it. */
+  settle(key: BlockKey): void {
+    this.#wants.delete(key)
+    this.#untold.delete(key)
+  }
+
+  get pending(): boolean {
+    return this.#untold.size > 0
+  }
+
+  /** The next batch of changes, or undefined when the peer knows everything. */
+  take(): { entries: WantEntry[]; full: boolean } | undefined {
+    if (this.#untold.size === 0) return undefined
+    const entries: WantEntry[] = []
+    for (const [key, entry] of this.#untold) {
+      if (entries.length === MOST_ENTRIES) break
+      this.#untold.delete(key)
+      if (!this.#fresh || !entry.cancel) entries.push(entry)
+    }
+    const full = this.#fresh
+    this.#fresh = false
+    return { entries, full }
+  }
+
+  /** Nothing that was told can be relied on any more. */
+  retell(): void {
+    this.#fresh = true
+    this.#untold.clear()
+    for (const [key, { cid, kind }] of this.#wants)
+      this.#untold.set(key, { cid, kind, cancel: false, sendDontHave: true })
+  }
+
+  cids(): CID[] {
+    return [...this.#wants.values()].map(({ cid }) => cid)
+  }
+}
