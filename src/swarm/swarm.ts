@@ -119,7 +119,10 @@ export class Swarm {
     for (const piece of pieces) {
       peer.answer(piece)
       if (peer.has.delete(piece)) this.#picker.count(piece, -1)
-      released = this.#release(peer, piece) || released
+      if (!this.#release(peer, piece)) continue
+      // a request is answered once; the question is put anew, and stands
+      peer.asked.delete(piece)
+      released = true
     }
     if (released) this.fillAll(now, out)
     else this.#fill(peer, now, out)

@@ -5,11 +5,11 @@
  */
 import { type Millis, millis, type PeerKey, type RootKey } from '../core/types.ts'
 
-/** As many as keep the link full while the next piece is read from disk. */
-const MOST_SENDS = 4
+/** As many as keep the link full while the next piece is read from disk; of small pieces, as many as make up the bytes. */
+const MOST_SENDS = { pieces: 4, bytes: 1 << 20 }
 
 /** One being written to the stream, one being read from disk. */
-const MOST_SENDS_A_PEER = 2
+const MOST_SENDS_A_PEER = { pieces: 2, bytes: 512 << 10 }
 
 /** A peer that takes nothing for so long no longer counts among the sends, and holds up itself alone. */
 const STALLED_MS = 2_000
@@ -27,10 +27,24 @@ interface Receiver {
   readonly key: PeerKey
   /** Waiting, first come first served; keyed by root and piece. */
   readonly queue: Map<string, Want>
-  /** Being sent, with the time it was granted. */
-  readonly sending: Map<string, Millis>
+  readonly sending: Map<string, { readonly size: number; readonly since: Millis }>
   /** Virtual start time of its next piece. */
   tag: number
+}
+
+interface Sends {
+  readonly pieces: number
+  readonly bytes: number
+}
+
+const isFull = (sends: Sends, most: Sends): boolean =>
+  sends.pieces >= most.pieces && sends.bytes >= most.bytes
+
+function takesMore(receiver: Receiver): boolean {
+  if (receiver.queue.size === 0) return false
+  let bytes = 0
+  for (const send of receiver.sending.values()) bytes += send.size
+  return !isFull({ pieces: receiver.sending.size, bytes }, MOST_SENDS_A_PEER)
 }
 
 const keyOf = (root: RootKey, piece: number): string => `${piece}@${root}`
@@ -78,14 +92,17 @@ export class Uplink {
 
   /** What may start now. */
   next(now: Millis): { peer: PeerKey; want: Want } | undefined {
-    let running = 0
+    const running = { pieces: 0, bytes: 0 }
     let chosen: Receiver | undefined
     for (const receiver of this.#receivers.values()) {
-      for (const since of receiver.sending.values()) if (now - since < STALLED_MS) running++
-      if (receiver.queue.size === 0 || receiver.sending.size >= MOST_SENDS_A_PEER) continue
-      if (chosen === undefined || receiver.tag < chosen.tag) chosen = receiver
+      for (const send of receiver.sending.values()) {
+        if (now - send.since >= STALLED_MS) continue
+        running.pieces++
+        running.bytes += send.size
+      }
+      if (takesMore(receiver) && (chosen === undefined || receiver.tag < chosen.tag)) chosen = receiver
     }
-    if (chosen === undefined || running >= MOST_SENDS) return undefined
+    if (chosen === undefined || isFull(running, MOST_SENDS)) return undefined
     return this.#grant(chosen, now)
   }
 
@@ -94,8 +111,8 @@ export class Uplink {
     let next: number | undefined
     let waiting = false
     for (const receiver of this.#receivers.values()) {
-      waiting ||= receiver.queue.size > 0 && receiver.sending.size < MOST_SENDS_A_PEER
-      for (const since of receiver.sending.values()) {
+      waiting ||= takesMore(receiver)
+      for (const { since } of receiver.sending.values()) {
         const stalls = since + STALLED_MS
         if (stalls > now) next = Math.min(next ?? Number.POSITIVE_INFINITY, stalls)
       }
@@ -108,7 +125,7 @@ export class Uplink {
     if (first === undefined) return undefined
     const [key, want] = first
     receiver.queue.delete(key)
-    receiver.sending.set(key, now)
+    receiver.sending.set(key, { size: want.size, since: now })
     this.#virtualNow = receiver.tag
     receiver.tag += want.size
     return { peer: receiver.key, want }

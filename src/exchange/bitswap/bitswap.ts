@@ -43,7 +43,7 @@ export interface BitswapHost {
   /** A block that we wanted of this peer, its hash checked. The bytes are the host's to keep. */
   onBlock(peer: PeerKey, cid: CID, block: Uint8Array): void
   /** A block that hashes to nothing we want of this peer. */
-  onStrayBlock(peer: PeerKey, cid: CID, block: Uint8Array): Promise<void>
+  onStrayBlock(peer: PeerKey, cid: CID): Promise<void>
   onPresences(
     peer: PeerKey,
     presences: readonly { readonly cid: CID; readonly has: boolean; readonly asked: WantKind | undefined }[],
@@ -133,9 +133,9 @@ export class Bitswap {
     return waiting
   }
 
-  /** Whether the peer still wants this block. */
-  wants(peer: PeerKey, cid: CID): boolean {
-    return this.#links.get(peer)?.ledger.get(cid) !== undefined
+  /** What the peer still wants by this block, under the CID that it used. */
+  wantOf(peer: PeerKey, cid: CID): PeerWant | undefined {
+    return this.#links.get(peer)?.ledger.get(cid)
   }
 
   /** Bytes handed to the host stay counted until it releases them; too many stop the reading of all streams. */
@@ -209,7 +209,10 @@ export class Bitswap {
     const cid = version === 0 ? CID.createV1(DAG_PB, digest) : CID.createV1(codec, digest)
     const key = blockKey(cid)
     const { host } = this.#options
-    if (link.wants.kind(key) === undefined) return host.onStrayBlock(link.peer, cid, data)
+    if (link.wants.kind(key) === undefined) {
+      if (!link.wants.wasCancelled(key)) await host.onStrayBlock(link.peer, cid)
+      return
+    }
     link.wants.settle(key)
     host.onBlock(link.peer, cid, data)
   }

@@ -10,6 +10,9 @@ import type { WantEntry, WantKind } from './message.ts'
 /** Entries in one message: 256 of some 50 bytes keep it under kubo's target of 16 KiB. */
 const MOST_ENTRIES = 256
 
+/** Cancelled wants that are remembered, because their blocks may be on the way already. */
+const MOST_CANCELLED = 1_024
+
 interface Want {
   readonly cid: CID
   readonly kind: WantKind
@@ -18,6 +21,7 @@ interface Want {
 export class Wants {
   readonly #wants = new Map<BlockKey, Want>()
   readonly #untold = new Map<BlockKey, WantEntry>()
+  readonly #cancelled = new Set<BlockKey>()
   /** The peer's idea of the list is unknown: a new connection, or a broken stream. */
   #fresh = true
 
@@ -32,7 +36,13 @@ export class Wants {
   cancel(cid: CID): void {
     const key = blockKey(cid)
     if (!this.#wants.delete(key)) return
+    this.#remember(key)
     this.#untold.set(key, { cid, kind: 'block', cancel: true, sendDontHave: false })
+  }
+
+  /** Whether a block that comes unasked was asked for a while ago. */
+  wasCancelled(key: BlockKey): boolean {
+    return this.#cancelled.has(key)
   }
 
   kind(key: BlockKey): WantKind | undefined {
@@ -71,7 +81,10 @@ export class Wants {
       this.#untold.set(key, { cid, kind, cancel: false, sendDontHave: true })
   }
 
-  cids(): CID[] {
-    return [...this.#wants.values()].map(({ cid }) => cid)
+  #remember(key: BlockKey): void {
+    this.#cancelled.add(key)
+    if (this.#cancelled.size <= MOST_CANCELLED) return
+    const [oldest] = this.#cancelled
+    if (oldest !== undefined) this.#cancelled.delete(oldest)
   }
 }
