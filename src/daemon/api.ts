@@ -1,0 +1,67 @@
+/**
+ * The daemon's API: JSON over HTTP on a unix socket. Each command is a POST with a JSON body, each plain question
+ * a GET. What takes long answers with server-sent events: any number of reports, then `done` with the result
+ * or `error` with an ErrorJson; a stream that ends with neither is broken. When the client goes away, the work
+ * it asked for is stopped.
+ */
+import type { ErrorJson } from '../core/errors.ts'
+import type { ImportProfile } from '../node/types.ts'
+
+export interface DaemonInfo {
+  readonly running: true
+  readonly pid: number
+  readonly version: string
+  readonly home: string
+  /** Multiaddrs listened on, without the peer id. */
+  readonly listen: readonly string[]
+  /** The BitTorrent port; null where none is open. */
+  readonly torrentPort: number | null
+}
+
+export interface AddRequest {
+  /** Absolute. */
+  readonly path: string
+  readonly name?: string
+  readonly profile?: ImportProfile
+  readonly copy?: boolean
+}
+
+export interface GetRequest {
+  readonly target: string
+  /** Absolute. */
+  readonly output: string
+  readonly peers?: readonly string[]
+}
+
+export interface CatRequest {
+  readonly target: string
+  readonly first?: number
+  /** Inclusive. */
+  readonly last?: number
+}
+
+export interface ListRequest {
+  readonly target: string
+}
+
+/** For the commands about one share. */
+export interface ShareRequest {
+  readonly cid: string
+}
+
+export interface VerifyRequest {
+  /** Without it, every share whose bytes are all here. */
+  readonly cid?: string
+}
+
+export interface ConnectRequest {
+  readonly address: string
+}
+
+/** The body of every answer that is not 2xx, and of the trailer below. */
+export interface ErrorBody {
+  readonly error: ErrorJson
+}
+
+/** Trailer of a `cat` that failed after its first byte: an ErrorJson, percent-encoded. */
+export const ERROR_TRAILER = 'share-error'
