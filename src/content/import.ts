@@ -1,0 +1,216 @@
+/** Files and directory trees into UnixFS DAGs, in memory that does not grow with them. The bytes stay in the user's files. */
+import { realpath, stat } from 'node:fs/promises'
+import type { CID } from 'multiformats/cid'
+import { errno, ShareError } from '../core/errors.ts'
+import { throwIfAborted } from './abort.ts'
+import { importDirectory, importSymlink, type NamedImport } from './import-directory.ts'
+import { type Imported, type ImportSink, importChunks } from './import-file.ts'
+import { PROFILES, type Profile } from './profile.ts'
+import { FRESH_BUFFERS, openSource, ReadBuffers, type SourceFile, sourceError } from './source-file.ts'
+import { listSource, measureSource, notAFile, type SourceEntry } from './source-tree.ts'
+
+export interface ImportProgress {
+  /** Bytes hashed so far, and in all. */
+  readonly done: number
+  readonly total: number
+  /** Files in all. */
+  readonly files: number
+}
+
+export interface ImportOptions {
+  readonly profile?: Profile
+  readonly sink: ImportSink
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: ImportProgress) => void
+}
+
+/** Least time between two progress reports, in milliseconds. */
+const PROGRESS_EVERY = 100
+/** Files of one chunk imported at once: their cost is waiting for the disk. Longer ones go one by one, with two read buffers. */
+const PARALLEL_FILES = 8
+
+/**
+ * Imports a file or a directory tree; a path that is itself a symlink is followed, symlinks inside a tree are kept as such.
+ * The CID is the one that kubo computes with the same profile.
+ * @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, IO, INTERRUPTED; whatever the sink throws
+ */
+export async function importPath(
+  path: string,
+  options: ImportOptions,
+): Promise<{ root: CID; kind: 'file' | 'directory' }> {
+  throwIfAborted(options.signal)
+  const { kind, real, size } = await lookAt(path)
+  const { bytes, files } =
+    kind === 'file' ? { bytes: size, files: 1 } : await measureSource(real, options.signal)
+  const run = new ImportRun(options, { total: bytes, files })
+  try {
+    const { cid } = kind === 'file' ? await run.file(real) : await run.tree(real)
+    run.report()
+    return { root: cid, kind }
+  } catch (thrown) {
+    await run.stop()
+    throw thrown
+  }
+}
+
+async function lookAt(path: string): Promise<{ kind: 'file' | 'directory'; real: string; size: number }> {
+  try {
+    const found = await stat(path)
+    if (!found.isFile() && !found.isDirectory()) throw notAFile(path)
+    return { kind: found.isFile() ? 'file' : 'directory', real: await realpath(path), size: found.size }
+  } catch (thrown) {
+    if (errno(thrown) === 'ENOENT' || errno(thrown) === 'ENOTDIR') {
+      throw new ShareError('NOT_FOUND', `there is no file or directory ${path}`, 'check the path', {
+        cause: thrown,
+      })
+    }
+    throw sourceError(path, thrown)
+  }
+}
+
+/** One import: its options, and how far it has come. */
+class ImportRun {
+  readonly #profile: Profile
+  readonly #sink: ImportSink
+  readonly #signal: AbortSignal | undefined
+  readonly #onProgress: ((progress: ImportProgress) => void) | undefined
+  readonly #totals: { readonly total: number; readonly files: number }
+  readonly #small = new Gate(PARALLEL_FILES)
+  readonly #large = new Gate(1)
+  readonly #running = new Set<Promise<unknown>>()
+  readonly #buffers: Pick<ReadBuffers, 'take' | 'give'>
+  #stopped = false
+  #done = 0
+  #reported = 0
+
+  constructor(options: ImportOptions, totals: { total: number; files: number }) {
+    this.#profile = options.profile ?? 'unixfs-v1-2025'
+    this.#sink = options.sink
+    // whoever takes leaves may keep them
+    this.#buffers = options.sink.putLeaf === undefined ? new ReadBuffers() : FRESH_BUFFERS
+    this.#signal = options.signal
+    this.#onProgress = options.onProgress
+    this.#totals = totals
+  }
+
+  report(): void {
+    this.#onProgress?.({ done: this.#done, ...this.#totals })
+  }
+
+  /** After a failure: nothing reads from a file nor calls the sink any more when it returns. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+  }
+
+  #checkGoing(): void {
+    throwIfAborted(this.#signal)
+    if (this.#stopped) throw new ShareError('INTERRUPTED', 'the import was given up', 'add it again')
+  }
+
+  async tree(path: string): Promise<Imported> {
+    const { made } = await this.#directory(path, '')
+    return made
+  }
+
+  /** Returns when everything below has been started; `made` follows when it is finished. */
+  async #directory(path: string, inside: string): Promise<{ made: Promise<Imported> }> {
+    this.#checkGoing()
+    const children: Promise<NamedImport>[] = []
+    const add = (name: string, made: Promise<Imported>): void => {
+      const child = made.then((imported) => ({ name, ...imported }))
+      this.#running.add(child)
+      // the first failure ends the import by way of its parent; the others are nobody's news
+      child.catch(() => {}).finally(() => this.#running.delete(child))
+      children.push(child)
+    }
+    for (const entry of await listSource(path, inside)) {
+      if (entry.kind === 'directory') {
+        const below = await this.#directory(
+          entry.path,
+          inside === '' ? entry.name : `${inside}/${entry.name}`,
+        )
+        add(entry.name, below.made)
+      } else {
+        await this.#small.enter()
+        add(
+          entry.name,
+          this.#leaf(entry).finally(() => this.#small.leave()),
+        )
+      }
+    }
+    const made = Promise.all(children).then((all) => importDirectory(all, this.#profile, this.#sink))
+    made.catch(() => {})
+    return { made }
+  }
+
+  #leaf(entry: Exclude<SourceEntry, { kind: 'directory' }>): Promise<Imported> {
+    return entry.kind === 'symlink'
+      ? importSymlink(entry.target, this.#profile, this.#sink)
+      : this.file(entry.path)
+  }
+
+  async file(path: string): Promise<Imported> {
+    this.#checkGoing()
+    const source = await openSource(path)
+    try {
+      if (source.size <= PROFILES[this.#profile].chunkSize) return await this.#content(source)
+      await this.#large.enter()
+      try {
+        return await this.#content(source)
+      } finally {
+        this.#large.leave()
+      }
+    } finally {
+      await source.close()
+    }
+  }
+
+  async #content(source: SourceFile): Promise<Imported> {
+    const made = await importChunks({
+      chunks: this.#chunks(source),
+      size: source.size,
+      profile: this.#profile,
+      sink: this.#sink,
+    })
+    await source.checkUnchanged()
+    return made
+  }
+
+  async *#chunks(source: SourceFile): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source.chunks(PROFILES[this.#profile].chunkSize, this.#buffers)) {
+      this.#checkGoing()
+      yield chunk
+      this.#done += chunk.length
+      this.#reportSometimes()
+    }
+  }
+
+  #reportSometimes(): void {
+    const now = performance.now()
+    if (now - this.#reported < PROGRESS_EVERY) return
+    this.#reported = now
+    this.report()
+  }
+}
+
+/** Lets so many in at once. */
+class Gate {
+  readonly #waiting: (() => void)[] = []
+  #free: number
+
+  constructor(places: number) {
+    this.#free = places
+  }
+
+  async enter(): Promise<void> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free++
+    else next()
+  }
+}

@@ -1,0 +1,119 @@
+/** Lists a user's directory tree for import, refusing early what no receiver could be given. */
+import { isUtf8 } from 'node:buffer'
+import type { Dirent } from 'node:fs'
+import { lstat, readdir, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { printable } from '../core/cid.ts'
+import { ShareError } from '../core/errors.ts'
+import { throwIfAborted } from './abort.ts'
+import { DEFAULT_BUDGETS } from './budgets.ts'
+import { nameProblem, symlinkProblem } from './safe-names.ts'
+import { sourceError } from './source-file.ts'
+
+export type SourceEntry =
+  | { readonly kind: 'file' | 'directory'; readonly name: string; readonly path: string }
+  | { readonly kind: 'symlink'; readonly name: string; readonly path: string; readonly target: string }
+
+/** Stat calls under way at once. */
+const PARALLEL_STATS = 32
+
+/**
+ * The entries of one directory, in byte order of their names; hidden ones too.
+ * @param inside the directory's path relative to the tree, joined by `/`, empty for its top
+ * @throws ShareError UNSUPPORTED for what cannot be shared, UNREADABLE, SOURCE_CHANGED, naming it
+ */
+export async function listSource(path: string, inside: string): Promise<SourceEntry[]> {
+  const found = await readdir(path, { withFileTypes: true, encoding: 'buffer' }).catch((thrown: unknown) =>
+    Promise.reject(sourceError(path, thrown)),
+  )
+  found.sort((left, right) => Buffer.compare(left.name, right.name))
+  const entries: SourceEntry[] = []
+  for (const dirent of found) entries.push(await sourceEntry(path, inside, dirent))
+  return entries
+}
+
+async function sourceEntry(directory: string, inside: string, dirent: Dirent<Buffer>): Promise<SourceEntry> {
+  const name = dirent.name.toString()
+  const path = join(directory, name)
+  const problem = isUtf8(dirent.name) ? nameProblem(name) : 'is not valid UTF-8'
+  if (problem !== undefined)
+    throw unfit(`the name of ${printable(path)} ${problem}`, 'rename it, then add again')
+  if (dirent.isFile()) return { kind: 'file', name, path }
+  if (dirent.isDirectory()) return { kind: 'directory', name, path }
+  if (!dirent.isSymbolicLink()) throw notAFile(path)
+  const target = await readTarget(path)
+  const pointing = symlinkProblem(inside === '' ? name : `${inside}/${name}`, target)
+  if (pointing !== undefined) {
+    throw unfit(
+      `the symlink ${path} -> ${printable(target)} ${pointing}`,
+      'remove it, or make it relative and inside of the directory',
+    )
+  }
+  return { kind: 'symlink', name, path, target }
+}
+
+async function readTarget(path: string): Promise<string> {
+  const target = await readlink(path, { encoding: 'buffer' }).catch((thrown: unknown) =>
+    Promise.reject(sourceError(path, thrown)),
+  )
+  if (!isUtf8(target))
+    throw unfit(`the target of the symlink ${path} is not valid UTF-8`, 'remove it, then add again')
+  return target.toString()
+}
+
+/** Bytes and number of the files in a tree. @throws as `listSource`, and UNSUPPORTED when it is too deep or too large to be fetched */
+export async function measureSource(
+  top: string,
+  signal?: AbortSignal,
+): Promise<{ bytes: number; files: number }> {
+  const sum = { bytes: 0, files: 0 }
+  const todo = [{ path: top, inside: '', depth: 0 }]
+  let entries = 0
+  for (let directory = todo.pop(); directory !== undefined; directory = todo.pop()) {
+    throwIfAborted(signal)
+    const { path, inside, depth } = directory
+    if (depth > DEFAULT_BUDGETS.depth)
+      throw unfit(
+        `${path} is nested more than ${DEFAULT_BUDGETS.depth} directories deep`,
+        'pack the tree into an archive',
+      )
+    const found = await listSource(path, inside)
+    entries += found.length
+    if (entries >= DEFAULT_BUDGETS.entries)
+      throw unfit(
+        `${top} has more than ${DEFAULT_BUDGETS.entries} entries`,
+        'add parts of it, or pack it into an archive',
+      )
+    const files = found.filter(({ kind }) => kind === 'file')
+    for (let at = 0; at < files.length; at += PARALLEL_STATS) {
+      for (const size of await Promise.all(files.slice(at, at + PARALLEL_STATS).map(fileSize)))
+        sum.bytes += size
+    }
+    sum.files += files.length
+    for (const { kind, name, path: below } of found) {
+      if (kind === 'directory')
+        todo.push({ path: below, inside: inside === '' ? name : `${inside}/${name}`, depth: depth + 1 })
+    }
+  }
+  return sum
+}
+
+async function fileSize({ path }: SourceEntry): Promise<number> {
+  try {
+    return (await lstat(path)).size
+  } catch (thrown) {
+    throw sourceError(path, thrown)
+  }
+}
+
+function unfit(message: string, hint: string): ShareError {
+  return new ShareError('UNSUPPORTED', message, hint)
+}
+
+/** For sockets, pipes and devices. */
+export function notAFile(path: string): ShareError {
+  return unfit(
+    `${printable(path)} is a socket, pipe or device`,
+    'only files, directories and symlinks can be shared',
+  )
+}
