@@ -6,8 +6,7 @@ const TO_CHANGE = 'share config set listen /ip4/0.0.0.0/tcp/PORT'
 /** Errors that are not about listening pass through ShareError.from. */
 export function listenError(thrown: unknown): ShareError {
   const text = thrown instanceof Error ? thrown.message : ''
-  const [, code, address] =
-    /\b(EADDRINUSE|EADDRNOTAVAIL|EACCES)\b:[^\n]*?([0-9a-f.:]+:\d+|$)/m.exec(text) ?? []
+  const [, code, address] = /\b(EADDRINUSE|EADDRNOTAVAIL|EACCES)\b:.*? ([0-9a-f.:]+)$/m.exec(text) ?? []
   const where = address ? ` on ${address}` : ''
   switch (code) {
     case 'EADDRINUSE': {

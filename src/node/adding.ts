@@ -1,0 +1,56 @@
+/** Publishing what lies on disk: hash it into a DAG, derive the manifest as every receiver will, record it. */
+import { lstat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { importPath } from '../content/import.ts'
+import { walkManifest } from '../content/walk.ts'
+import { ShareError } from '../core/errors.ts'
+import type { InlinePlace, ShareRow, Store } from '../store/types.ts'
+import type { AddOptions } from './types.ts'
+
+/** @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, INTERRUPTED */
+export async function addPath(store: Store, path: string, options: AddOptions): Promise<ShareRow> {
+  const source = resolve(path)
+  await lstat(source).catch((thrown: unknown) => {
+    const error = ShareError.from(thrown, `read ${path}`)
+    throw error.code === 'NOT_FOUND'
+      ? new ShareError('NOT_FOUND', `there is no ${path}`, 'check the path')
+      : error
+  })
+  const { profile, copy = false, name, signal, onProgress } = options
+  const release = store.hold()
+  try {
+    const { root } = await importPath(source, {
+      sink: {
+        putNode: (cid, block) => store.putBlock(cid, block),
+        ...(copy && { putLeaf: (cid, block) => store.putBlock(cid, block) }),
+      },
+      ...(profile !== undefined && { profile }),
+      ...(signal !== undefined && { signal }),
+      ...(onProgress !== undefined && { onProgress }),
+    })
+    const { manifest, events } = walkManifest(root, {
+      fetchNode: async (cid) => {
+        const block = await store.getBlock(cid)
+        if (block === undefined)
+          throw new ShareError('SOURCE_CHANGED', `${path} changed while it was read`, 'add it again')
+        return block
+      },
+      ...(signal !== undefined && { signal }),
+    })
+    const inlines: InlinePlace[] = []
+    for await (const event of events) {
+      if (event.type !== 'inline') continue
+      const { cid, place, data } = event.inline
+      inlines.push({ cid, ...place, size: data.byteLength })
+    }
+    return await store.addShare({
+      manifest,
+      inlines,
+      name: name ?? basename(source),
+      path: source,
+      copied: copy,
+    })
+  } finally {
+    release()
+  }
+}
