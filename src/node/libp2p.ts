@@ -82,7 +82,7 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<ShareLib
         maxIncomingPendingConnections: MAX_PENDING_INBOUND,
       },
       connectionMonitor: MONITOR,
-      peerStore: {},
+      peerStore: { maxAddressAge: PEER_AGE, maxPeerAge: PEER_AGE },
       peerDiscovery: config['discovery.mdns'] ? [dialingMdns()] : [],
       services: {
         identify: identify(),

@@ -19,7 +19,7 @@ export type DhtMode = 'auto' | 'server' | 'client' | 'off'
 
 export interface Dht {
   readonly name: 'public' | 'lan'
-  readonly kad: KadDHT
+  readonly kad: Pick<KadDHT, 'provide' | 'cancelReprovide' | 'findProviders' | 'getClosestPeers'>
   readonly table: Table
 }
 

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { afterEach, describe, it } from 'node:test'
+import type { PeerId } from '@libp2p/interface'
+import { Announcer } from '../../src/routing/announcer.ts'
+import { publish } from '../../src/routing/record.ts'
+import { answered, createFakeDht, createPeer, type FakeDht, found, SOME_CID } from './routing-fake-dht.ts'
+
+const NEVER = new AbortController().signal
+
+/** A DHT of `size` peers whose lookups name `self` as a provider. */
+async function createWillingDht(size: number, self: PeerId): Promise<FakeDht> {
+  const holder = await createPeer()
+  return createFakeDht(size, async function* () {
+    yield answered(holder, 'GET_PROVIDERS', [{ id: self, multiaddrs: [] }])
+  })
+}
+
+/** Resolves when the announcer has confirmed the record, which it tells nobody by itself. */
+async function confirmed(announcer: Announcer): Promise<void> {
+  while (!announcer.announced(SOME_CID)) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+async function called(dht: FakeDht, call: string, times: number): Promise<void> {
+  while (dht.calls.filter((each) => each === call).length < times) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+describe('a provider record', () => {
+  it('is confirmed when another peer names us', async () => {
+    const self = await createPeer()
+    assert.equal(await publish(await createWillingDht(1, self), SOME_CID, self, NEVER), 'confirmed')
+  })
+
+  it('is not confirmed by our own store, nor by other providers', async () => {
+    const self = await createPeer()
+    const other = await createPeer()
+    const dht = await createFakeDht(1, async function* () {
+      yield answered(self, 'GET_PROVIDERS', [{ id: self, multiaddrs: [] }])
+      yield found(self, self)
+      yield answered(other, 'GET_PROVIDERS', [{ id: other, multiaddrs: [] }])
+    })
+    assert.equal(await publish(dht, SOME_CID, self, NEVER), 'sent')
+  })
+
+  it('is confirmed by a later lookup when the first came too early', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(1, self)
+    const willing = dht.lookup
+    dht.lookup = async function* () {
+      yield* []
+      dht.lookup = willing
+    }
+    assert.equal(await publish(dht, SOME_CID, self, NEVER), 'confirmed')
+  })
+
+  it('counts as told to nobody without peers, or when all fail', async () => {
+    const self = await createPeer()
+    assert.equal(await publish(await createWillingDht(0, self), SOME_CID, self, NEVER), 'nobody')
+    const broken = await createWillingDht(1, self)
+    broken.gate = Promise.reject(new Error('all dials failed'))
+    assert.equal(await publish(broken, SOME_CID, self, NEVER), 'nobody')
+  })
+})
+
+describe('the announcer', () => {
+  let announcer: Announcer | undefined
+
+  afterEach(() => announcer?.stop())
+
+  it('announces once there is somebody to tell', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(0, self)
+    announcer = new Announcer(dht, self)
+    assert.equal(await announcer.announce(SOME_CID), false)
+    assert.equal(announcer.announced(SOME_CID), false)
+    dht.addPeer()
+    await confirmed(announcer)
+    assert.deepEqual(dht.calls, ['provide', 'provide', 'find'])
+  })
+
+  it('makes one attempt for callers at the same time, and none when it is confirmed', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(1, self)
+    announcer = new Announcer(dht, self)
+    const both = [announcer.announce(SOME_CID), announcer.announce(SOME_CID)]
+    assert.deepEqual(await Promise.all(both), [true, true])
+    assert.equal(await announcer.announce(SOME_CID), true)
+    assert.deepEqual(dht.calls, ['provide', 'find'])
+  })
+
+  it('tells newcomers while the network is small, and stays announced meanwhile', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(1, self)
+    announcer = new Announcer(dht, self)
+    await announcer.announce(SOME_CID)
+    dht.addPeer()
+    assert.equal(announcer.announced(SOME_CID), true)
+    await called(dht, 'provide', 2)
+  })
+
+  it('leaves newcomers of a big network to the daily renewal', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(20, self)
+    announcer = new Announcer(dht, self)
+    await announcer.announce(SOME_CID)
+    dht.addPeer()
+    await new Promise((resolve) => setTimeout(resolve, 400)) // a sweep for newcomers starts after 200 ms
+    assert.equal(announcer.announced(SOME_CID), true)
+    assert.deepEqual(dht.calls, ['provide', 'find'])
+  })
+
+  it('forgets what is withdrawn, also in the middle of an attempt', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(1, self)
+    let open = (): void => {}
+    dht.gate = new Promise((resolve) => {
+      open = resolve
+    })
+    announcer = new Announcer(dht, self)
+    const attempt = announcer.announce(SOME_CID)
+    await called(dht, 'provide', 1)
+    const withdrawal = announcer.withdraw(SOME_CID)
+    assert.equal(announcer.announced(SOME_CID), false)
+    const again = announcer.announce(SOME_CID)
+    open()
+    await Promise.all([attempt, withdrawal])
+    assert.equal(await again, true)
+    assert.deepEqual(dht.calls, ['provide', 'cancel', 'provide', 'find'])
+  })
+
+  it('announces nothing more once stopped', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(0, self)
+    announcer = new Announcer(dht, self)
+    await announcer.announce(SOME_CID)
+    await announcer.stop()
+    dht.addPeer()
+    assert.equal(await announcer.announce(SOME_CID), false)
+    assert.deepEqual(dht.calls, ['provide'])
+  })
+})
