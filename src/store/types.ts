@@ -1,8 +1,8 @@
 /** What the store promises to the rest of the program. */
 import type { CID } from 'multiformats/cid'
+import type { Entry, Inline, Manifest, PieceTable } from '../content/manifest.ts'
 import type { Bitfield } from '../core/bitfield.ts'
 import type { RootKey } from '../core/types.ts'
-import type { Entry, Inline, Manifest, PieceTable } from '../content/manifest.ts'
 
 /**
  * A share's life on disk. `incomplete`: bytes arrive in the partial file. `finishing`: all pieces are durable
@@ -61,8 +61,19 @@ export interface Store {
   manifest(root: RootKey): Promise<Manifest | undefined>
 
   // --- adding
+  /**
+   * Until it is released, `gc` keeps every block that is put or read: an add takes one before its first `putBlock`
+   * and releases it after `addShare`. Downloads hold on their own.
+   */
+  hold(): () => void
   /** Records a share whose bytes lie in place (or, `copied`, in blockstore-fs), durable when it returns. */
-  addShare(share: { manifest: Manifest; inlines: readonly InlinePlace[]; name: string; path: string; copied: boolean }): Promise<ShareRow>
+  addShare(share: {
+    manifest: Manifest
+    inlines: readonly InlinePlace[]
+    name: string
+    path: string
+    copied: boolean
+  }): Promise<ShareRow>
 
   // --- reading pieces of a share
   /**
@@ -71,7 +82,10 @@ export interface Store {
    */
   readPiece(root: RootKey, piece: number): Promise<Uint8Array | undefined>
   /** Reads and hashes everything, in order; reports and records what is damaged. */
-  verify(root: RootKey, options: { signal?: AbortSignal; onProgress?: (bytes: number) => void }): Promise<readonly { file: string; reason: string }[]>
+  verify(
+    root: RootKey,
+    options: { signal?: AbortSignal; onProgress?: (bytes: number) => void },
+  ): Promise<readonly { file: string; reason: string }[]>
   /** Called when a share turns damaged (or, after `verify`, whole again). */
   onDamage(listener: (root: RootKey) => void): void
 
@@ -101,7 +115,7 @@ export interface InlinePlace {
  */
 export interface Download {
   readonly root: RootKey
-  /** Pieces whose bytes are in the partial file, verified. Live: writes add to it. */
+  /** Pieces whose bytes are in the partial file, verified. Live: writes add to it; `extend` replaces it by a longer one. */
   readonly have: Bitfield
   /** The tree's names are final and checked: makes the partial tree, with the free space checked. */
   begin(manifest: Manifest): Promise<void>

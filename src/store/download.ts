@@ -1,0 +1,427 @@
+/**
+ * One root's download: a partial tree that fills, an index and a bitmap that say what is there, and at the
+ * end one durable step after the other to the final name. Killed at any point, it opens again from its rows.
+ */
+import { dirname } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Inline, Manifest } from '../content/manifest.ts'
+import { leafWrapping, unwrapLeaf } from '../content/verify.ts'
+import { Bitfield } from '../core/bitfield.ts'
+import { DAG_PB } from '../core/cid.ts'
+import { ShareError } from '../core/errors.ts'
+import type { RootKey } from '../core/types.ts'
+import type { BlockIndex } from './block-index.ts'
+import { type Catalogue, type Change, rowOf } from './catalogue.ts'
+import { Claims, decodeClaims, encodeClaims } from './claims.ts'
+import { filesIntact, pieceOnDisk, readLeaf } from './former-pieces.ts'
+import { inlineBlock, inlinePayload } from './inline-node.ts'
+import { inlineAt, type Layout, type LeafPlace, pieceAt } from './layout.ts'
+import { indexLayout, type Layouts, layoutRows, wrapsRow } from './layouts.ts'
+import type { NodeStore } from './node-store.ts'
+import { PartialTree, partialPath } from './partial.ts'
+import { kindAt, placeAt, syncDirectory, targetExists } from './place.ts'
+import type { KeptShare } from './share-row.ts'
+import type { ShareTable } from './share-table.ts'
+import type { Download, ShareRow } from './types.ts'
+import { splitInline, Wrappings } from './wrapping.ts'
+
+/** What a download works with. */
+export interface DownloadContext {
+  readonly catalogue: Catalogue
+  readonly index: BlockIndex
+  readonly nodes: NodeStore
+  readonly layouts: Layouts
+  readonly shares: ShareTable
+  readonly log: (line: string) => void
+  /** The download is over, one way or the other. */
+  readonly closed: () => void
+}
+
+/** `moving`: the bytes are between their two names, and reads wait. `gone`: the share was removed. */
+type State = 'open' | 'moving' | 'closed' | 'gone'
+
+/** Pieces looked at before others get a turn on the event loop. */
+const PIECES_PER_TURN = 1024
+
+export class PartialDownload implements Download {
+  readonly root: RootKey
+  readonly #context: DownloadContext
+  readonly #release: () => void
+  #state: State = 'open'
+  #have = new Bitfield(0)
+  #layout: Layout | undefined
+  #tree: PartialTree | undefined
+  #claims: Claims
+  #sealed = false
+  /** Entry and offset of each inline node that the layout has. */
+  readonly #inlinePlaces = new Set<string>()
+  #extending: Promise<void> = Promise.resolve()
+  #moving: Promise<unknown> = Promise.resolve()
+  readonly #underWay = new Set<Promise<unknown>>()
+
+  constructor(root: RootKey, context: DownloadContext) {
+    this.root = root
+    this.#context = context
+    this.#release = context.nodes.hold()
+    this.#claims = this.#newClaims(new Bitfield(0))
+  }
+
+  get have(): Bitfield {
+    return this.#have
+  }
+
+  /** The layout, once the names are known. */
+  get layout(): Layout | undefined {
+    return this.#layout
+  }
+
+  /** The walk was completed, in this run or a former one. */
+  get isSealed(): boolean {
+    return this.#sealed
+  }
+
+  async begin(manifest: Manifest): Promise<void> {
+    const share = this.#share()
+    const base = partialPath(share.row.path)
+    const resumed = share.partial !== 'none' && (await kindAt(base)) !== undefined
+    if (share.partial === 'none' && (await kindAt(base)) !== undefined) throw targetExists(base)
+    const tree = new PartialTree(base, manifest)
+    const layout = await this.#formerLayout(manifest, resumed)
+    if (resumed) await tree.scan()
+    await tree.checkSpace()
+    await this.#begun(manifest, resumed)
+    await tree.make()
+    for (const inline of layout.inlines) this.#inlinePlaces.add(`${inline.entry} ${inline.offset}`)
+    this.#layout = layout
+    this.#tree = tree
+    await this.#restoreInlines(layout, tree)
+  }
+
+  extend(): Promise<void> {
+    const extending = this.#extending.then(() => this.#track(this.#extend()))
+    this.#extending = extending.catch(() => undefined)
+    return extending
+  }
+
+  async sealed(): Promise<void> {
+    await this.extend()
+    const { layout } = this.#parts()
+    if (this.#sealed) return
+    // inline bytes have no claim in the bitmap: a manifest row says that they are there
+    await this.#claims.flush()
+    await this.#context.nodes.sync()
+    await indexLayout(this.#context.index, this.#share().slot, layout)
+    const { size, pieces } = layout.manifest
+    await this.#context.shares.change(
+      this.root,
+      { size, pieces: pieces.length },
+      { along: layoutRows(this.root, layout), partial: 'begun' },
+    )
+    this.#sealed = true
+  }
+
+  writePiece(piece: number, block: Uint8Array): Promise<void> {
+    return this.#track(this.#writePiece(piece, block))
+  }
+
+  writeInline(inline: Inline): Promise<void> {
+    return this.#track(this.#writeInline(inline))
+  }
+
+  async finish(): Promise<ShareRow> {
+    await this.sealed()
+    if (!this.#have.complete) throw unfinished(this.#have)
+    const { tree, layout } = this.#parts()
+    await this.#claims.flush()
+    await tree.complete()
+    const { path } = this.#share().row
+    if ((await kindAt(path)) !== undefined) throw targetExists(path)
+    const moving = this.#move(layout, tree, path)
+    this.#moving = moving.catch(() => undefined)
+    return moving
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed' || this.#state === 'gone') return
+    await this.#moving
+    if (this.#state !== 'open') return
+    this.#state = 'closed'
+    await this.#settle()
+    try {
+      await this.#claims.flush()
+    } finally {
+      await this.#end()
+    }
+  }
+
+  /** Stops without claiming anything: the share is being removed. */
+  async abandon(): Promise<void> {
+    await this.#moving
+    if (this.#state !== 'open') return
+    this.#state = 'gone'
+    await this.#settle()
+    await this.#end()
+  }
+
+  /** Claims what was stored; called every few seconds. */
+  async flush(): Promise<void> {
+    if (this.#state !== 'open' || this.#tree === undefined) return
+    await this.#claims.flush()
+  }
+
+  /** A piece's block from the partial tree, hashed. One that is no longer there is missing again. */
+  readPiece(piece: number): Promise<Uint8Array | undefined> {
+    return this.#track(this.#readPiece(piece))
+  }
+
+  /** An inline node's block from the partial tree, hashed. */
+  readInline(inline: number): Promise<Uint8Array | undefined> {
+    return this.#track(this.#readLeaf((layout) => inlineAt(layout, inline)))
+  }
+
+  /** Resolves when the bytes are not between their two names. */
+  async settledName(): Promise<void> {
+    await this.#moving
+  }
+
+  async #formerLayout(manifest: Manifest, resumed: boolean): Promise<Layout> {
+    const { catalogue, layouts } = this.#context
+    const sealed = await layouts.get(this.root)
+    this.#sealed = sealed !== undefined
+    const wraps = resumed ? await catalogue.get(rowOf('wraps', this.root)) : undefined
+    return {
+      manifest,
+      wrappings: wraps === undefined ? new Wrappings() : Wrappings.decode(wraps),
+      inlines: sealed?.inlines.slice() ?? [],
+    }
+  }
+
+  /** The partial tree is ours from here on; without one, nothing is claimed. */
+  async #begun(manifest: Manifest, resumed: boolean): Promise<void> {
+    const have = rowOf('have', this.root)
+    const claimed = resumed ? decodeClaims(await this.#context.catalogue.get(have)) : new Bitfield(0)
+    this.#claims = this.#newClaims(claimed)
+    const { partial } = this.#share()
+    const along: Change[] = resumed
+      ? []
+      : [
+          { type: 'del', key: have },
+          { type: 'del', key: rowOf('wraps', this.root) },
+        ]
+    const next = partial === 'suspect' && resumed ? 'suspect' : 'begun'
+    await this.#context.shares.change(this.root, { size: manifest.size }, { partial: next, along })
+  }
+
+  /** Bytes of a sealed walk that came with its nodes, where their file was lost. */
+  async #restoreInlines(layout: Layout, tree: PartialTree): Promise<void> {
+    for (const inline of layout.inlines) {
+      if (tree.intact(inline.entry)) continue
+      const block = await inlineBlock(this.#context.nodes, inline.cid)
+      const payload = block && inlinePayload(inline.cid, block)
+      if (payload?.length !== inline.size) throw nodeLost(this.#share().row)
+      await tree.write(inline.entry, inline.offset, payload)
+      this.#claims.wrote(inline.entry, payload.length)
+    }
+  }
+
+  async #extend(): Promise<void> {
+    const { layout, tree } = this.#parts()
+    const { pieces } = layout.manifest
+    const first = this.#have.length
+    const count = pieces.length - first
+    if (count === 0) return
+    const { slot, partial } = this.#share()
+    const digest = (piece: number) => pieces.digest(piece)
+    await this.#context.index.add({ slot, kind: 'piece', first, count, digest }, 'soon')
+    this.#have = this.#have.resized(first + count)
+    this.#claims.grow(first + count)
+    for (let piece = first; piece < first + count; piece++) {
+      if (piece % PIECES_PER_TURN === 0) await nextTurn()
+      if (this.#state !== 'open') return
+      await this.#lookFor(layout, tree, piece, partial === 'suspect')
+    }
+  }
+
+  async #lookFor(layout: Layout, tree: PartialTree, piece: number, suspect: boolean): Promise<void> {
+    const claimed = this.#claims.has(piece)
+    if (claimed && !suspect && filesIntact(layout, tree, piece)) {
+      this.#have.add(piece)
+      return
+    }
+    const found = await pieceOnDisk(layout, tree, piece, claimed)
+    if (found) {
+      this.#have.add(piece)
+      if (!claimed) this.#written(layout, piece)
+    } else if (claimed) {
+      this.#claims.withdraw(piece)
+    }
+  }
+
+  async #writePiece(piece: number, block: Uint8Array): Promise<void> {
+    const { layout, tree } = this.#parts()
+    const { pieces } = layout.manifest
+    if (piece < 0 || piece >= this.#have.length) throw notIndexed(piece)
+    if (this.#have.has(piece)) return
+    const payload = unwrapLeaf(pieces.codec(piece), block, pieces.size(piece))
+    if (payload === undefined || block.length !== pieces.blockSize(piece)) throw notTheLeaf(piece)
+    if (pieces.codec(piece) === DAG_PB) this.#learnWrapping(layout, piece, block, payload)
+    for (const place of pieces.places(piece)) await tree.write(place.entry, place.offset, payload)
+    this.#have.add(piece)
+    this.#written(layout, piece)
+  }
+
+  #learnWrapping(layout: Layout, piece: number, block: Uint8Array, payload: Uint8Array): void {
+    const { prefix, suffix } = leafWrapping(block, payload)
+    const wrapping = { prefix: block.slice(0, prefix), suffix: block.slice(block.length - suffix) }
+    layout.wrappings.learn(piece, payload.length, wrapping)
+  }
+
+  #written(layout: Layout, piece: number): void {
+    const { pieces } = layout.manifest
+    for (const place of pieces.places(piece)) this.#claims.wrote(place.entry, pieces.size(piece))
+    this.#claims.stored(piece)
+  }
+
+  async #writeInline({ cid, place, data }: Inline): Promise<void> {
+    const { layout, tree } = this.#parts()
+    await tree.write(place.entry, place.offset, data)
+    this.#claims.wrote(place.entry, data.length)
+    const key = `${place.entry} ${place.offset}`
+    if (this.#inlinePlaces.has(key)) return
+    this.#inlinePlaces.add(key)
+    const block = await this.#context.nodes.get(cid)
+    layout.inlines.push({
+      cid,
+      ...place,
+      size: data.length,
+      wrapping: block && splitInline(block, data.length),
+    })
+  }
+
+  async #move(layout: Layout, tree: PartialTree, path: string): Promise<ShareRow> {
+    this.#state = 'moving'
+    const { shares, layouts } = this.#context
+    try {
+      await this.#settle()
+      await shares.change(this.root, { phase: 'finishing' })
+      const kind = layout.manifest.entries[0]?.kind ?? 'file'
+      await placeAt(kind, tree.base, path)
+      await syncDirectory(dirname(path))
+    } catch (thrown) {
+      await shares.change(this.root, { phase: 'incomplete' })
+      this.#state = 'open'
+      throw thrown
+    }
+    const along: Change[] = [{ type: 'del', key: rowOf('have', this.root) }, wrapsRow(this.root, layout)]
+    const done = await shares.change(this.root, { phase: 'complete' }, { partial: 'none', along })
+    layouts.put(this.root, layout)
+    this.#state = 'closed'
+    await this.#end()
+    return done?.row ?? this.#share().row
+  }
+
+  async #readPiece(piece: number): Promise<Uint8Array | undefined> {
+    if (!this.#have.has(piece)) return undefined
+    const block = await this.#readLeaf((layout) => pieceAt(layout, piece))
+    if (block === undefined && this.#state === 'open') {
+      this.#context.log(`piece ${piece} of ${this.root} is no longer in the partial file`)
+      this.#have.delete(piece)
+      this.#claims.withdraw(piece)
+    }
+    return block
+  }
+
+  async #readLeaf(find: (layout: Layout) => LeafPlace | undefined): Promise<Uint8Array | undefined> {
+    if (this.#state !== 'open' || this.#layout === undefined || this.#tree === undefined) return undefined
+    const leaf = find(this.#layout)
+    return leaf && readLeaf(this.#tree, leaf)
+  }
+
+  #newClaims(former: Bitfield): Claims {
+    const sync = async (entries: Iterable<number>) => this.#tree?.sync(entries)
+    return new Claims({ sync, save: (claimed) => this.#save(claimed) }, former)
+  }
+
+  async #save(claimed: Bitfield): Promise<void> {
+    const have: Change = { type: 'put', key: rowOf('have', this.root), value: encodeClaims(claimed) }
+    if (this.#state === 'gone') return
+    const along = this.#layout === undefined ? [have] : [have, wrapsRow(this.root, this.#layout)]
+    await this.#context.shares.change(this.root, {}, { along })
+  }
+
+  #share(): KeptShare {
+    const share = this.#context.shares.get(this.root)
+    if (share === undefined || this.#state === 'gone') throw removed(this.root)
+    return share
+  }
+
+  #parts(): { layout: Layout; tree: PartialTree } {
+    if (this.#state === 'gone') throw removed(this.root)
+    if (this.#state === 'closed' || this.#layout === undefined || this.#tree === undefined)
+      throw notOpen(this.root)
+    return { layout: this.#layout, tree: this.#tree }
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#underWay.add(settled)
+    void settled.then(() => this.#underWay.delete(settled))
+    return work
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
+  async #end(): Promise<void> {
+    await this.#tree?.close()
+    this.#release()
+    this.#context.closed()
+  }
+}
+
+function unfinished(have: Bitfield): ShareError {
+  const message = `${have.length - have.count} pieces are missing from the partial file`
+  return new ShareError(
+    'VERIFICATION_FAILED',
+    message,
+    'run the same command again: it fetches what is missing',
+  )
+}
+
+function nodeLost(row: ShareRow): ShareError {
+  const hint = `remove the share with \`share rm ${row.root}\`, then get it again`
+  return new ShareError(
+    'IO',
+    `part of ${partialPath(row.path)} was lost, and so was the block it came with`,
+    hint,
+  )
+}
+
+function removed(root: RootKey): ShareError {
+  return new ShareError('NOT_FOUND', `${root} was removed`, 'get it again if you still want it')
+}
+
+function notOpen(root: RootKey): ShareError {
+  return new ShareError(
+    'INTERNAL',
+    `the download of ${root} is not open`,
+    'run the same command again: it resumes',
+  )
+}
+
+function notIndexed(piece: number): ShareError {
+  return new ShareError('INTERNAL', `piece ${piece} is not indexed yet`, 'report this; nothing is lost')
+}
+
+function notTheLeaf(piece: number): ShareError {
+  const hint = 'this content is malformed and cannot be downloaded'
+  return new ShareError(
+    'BAD_CONTENT',
+    `the block of piece ${piece} is not the leaf that the DAG promises`,
+    hint,
+  )
+}

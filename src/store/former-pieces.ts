@@ -1,0 +1,52 @@
+/** Which pieces a former run left in the partial file: claimed ones by the bitmap's word, others by their hash. */
+import { sha256 } from '../content/verify.ts'
+import { blockLength, type Layout, type LeafPlace, pieceAt } from './layout.ts'
+import type { PartialTree } from './partial.ts'
+
+/** Bytes looked at, at both ends of a piece, before all of it is read. */
+const PROBE = 4096
+
+/** All the files that a piece goes to are there in full size. */
+export function filesIntact(layout: Layout, tree: PartialTree, piece: number): boolean {
+  return layout.manifest.pieces.places(piece).every((place) => tree.intact(place.entry))
+}
+
+/**
+ * Hashes a piece at all its places. `thorough` also looks where both ends are zeros: what was never
+ * written reads as zeros, so most of a sparse file can be passed over without reading it.
+ */
+export async function pieceOnDisk(
+  layout: Layout,
+  tree: PartialTree,
+  piece: number,
+  thorough: boolean,
+): Promise<boolean> {
+  for (const place of layout.manifest.pieces.places(piece)) {
+    const leaf = pieceAt(layout, piece, place)
+    if (leaf === undefined || leaf.offset + leaf.size > tree.formerSize(leaf.entry)) return false
+    if (!thorough && !(await looksWritten(tree, leaf))) return false
+    if ((await readLeaf(tree, leaf)) === undefined) return false
+  }
+  return true
+}
+
+/** A block from the partial tree; undefined when its bytes are not there. */
+export async function readLeaf(tree: PartialTree, leaf: LeafPlace): Promise<Uint8Array | undefined> {
+  const block = Buffer.allocUnsafe(blockLength(leaf))
+  block.set(leaf.prefix)
+  block.set(leaf.suffix, leaf.prefix.length + leaf.size)
+  const payload = block.subarray(leaf.prefix.length, leaf.prefix.length + leaf.size)
+  if ((await tree.read(leaf.entry, leaf.offset, payload)) < leaf.size) return undefined
+  return Buffer.compare(sha256(block), leaf.digest) === 0 ? block : undefined
+}
+
+async function looksWritten(tree: PartialTree, leaf: LeafPlace): Promise<boolean> {
+  const length = Math.min(PROBE, leaf.size)
+  const probe = Buffer.alloc(length)
+  // the end first: a write that was cut short leaves its end unwritten
+  for (const offset of [leaf.offset + leaf.size - length, leaf.offset]) {
+    await tree.read(leaf.entry, offset, probe)
+    if (probe.some((byte) => byte !== 0)) return true
+  }
+  return false
+}

@@ -1,0 +1,68 @@
+/** A share's row as it is kept: what the program sees of it, and what only the store needs. */
+import type { RootKey } from '../core/types.ts'
+import type { Phase, ShareRow } from './types.ts'
+
+/**
+ * What is known of a share's partial file. `none`: not made yet. `begun`: it is ours, and what the bitmap
+ * claims is there. `suspect`: the claims are to be hashed before they count.
+ */
+export type PartialState = 'none' | 'begun' | 'suspect'
+
+export interface KeptShare {
+  readonly row: ShareRow
+  /** A number that names the share in the block index; never used twice. */
+  readonly slot: number
+  readonly partial: PartialState
+}
+
+const PHASES: readonly Phase[] = ['incomplete', 'finishing', 'complete']
+const PARTIAL_STATES: readonly PartialState[] = ['none', 'begun', 'suspect']
+
+export function encodeShare(share: KeptShare): Uint8Array {
+  return Buffer.from(JSON.stringify({ ...share.row, slot: share.slot, partial: share.partial }))
+}
+
+/** Undefined when the row does not have a share's shape. */
+export function decodeShare(root: RootKey, bytes: Uint8Array): KeptShare | undefined {
+  const json = parse(bytes)
+  if (json === undefined || json.root !== root) return undefined
+  const phase = PHASES.find((known) => known === json.phase)
+  const partial = PARTIAL_STATES.find((known) => known === json.partial)
+  const { name, path, slot } = json
+  if (phase === undefined || partial === undefined || typeof slot !== 'number') return undefined
+  if (typeof name !== 'string' || typeof path !== 'string') return undefined
+  const row: ShareRow = {
+    root,
+    name,
+    path,
+    phase,
+    copied: json.copied === true,
+    paused: json.paused === true,
+    size: amount(json.size),
+    pieces: amount(json.pieces),
+    uploaded: amount(json.uploaded),
+    downloaded: amount(json.downloaded),
+    addedAt: amount(json.addedAt),
+    damaged: list(json.damaged).filter(isDamage),
+    peers: list(json.peers).filter((peer) => typeof peer === 'string'),
+  }
+  return { row, slot, partial }
+}
+
+function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const json: unknown = JSON.parse(Buffer.from(bytes).toString())
+    return typeof json === 'object' && json !== null ? { ...json } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const amount = (value: unknown): number => (typeof value === 'number' && value >= 0 ? value : 0)
+
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+
+function isDamage(value: unknown): value is { file: string; reason: string } {
+  if (typeof value !== 'object' || value === null || !('file' in value) || !('reason' in value)) return false
+  return typeof value.file === 'string' && typeof value.reason === 'string'
+}
