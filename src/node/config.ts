@@ -114,7 +114,11 @@ function addresses(
       const bad = list.length === 0 ? text : list.find((address) => !valid(address))
       return bad === undefined ? { value: list } : { bad }
     },
-    print: (list) => (list.length === 0 ? 'none' : list.join(' ')),
+    print: (list) => {
+      const text = list.length === 0 ? 'none' : list.join(' ')
+      // the public peers are many, and a later version may know better ones
+      return fallback.length > 2 && text === fallback.join(' ') ? 'default' : text
+    },
   }
 }
 

@@ -28,7 +28,7 @@ test('what each key takes, and how it prints', () => {
     ['announce', '/dns4/example.org/tcp/4141', ['/dns4/example.org/tcp/4141'], '/dns4/example.org/tcp/4141'],
     ['bootstrap', 'none', [], 'none'],
     ['bootstrap', PEER, [PEER], PEER],
-    ['bootstrap', 'default', DEFAULT_CONFIG.bootstrap, DEFAULT_CONFIG.bootstrap.join(' ')],
+    ['bootstrap', 'default', DEFAULT_CONFIG.bootstrap, 'default'],
     ['limits.up', '40MB', 40_000_000, '40MB'],
     ['limits.down', 'unlimited', 0, 'unlimited'],
     ['limits.down', '0', 0, 'unlimited'],
