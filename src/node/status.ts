@@ -48,14 +48,12 @@ function stateOf(row: ShareRow, transfer: Transfer | undefined): ShareState {
 }
 
 function peersOf({ row, traffic, transfer, addressOf }: ShareView): PeerInfo[] {
-  const moved = traffic
-    .peers(row.root)
-    .map(({ peer, ...figures }) => ({
-      id: peer,
-      wire: 'bitswap' as const,
-      address: addressOf(peer),
-      ...figures,
-    }))
+  const moved = traffic.peers(row.root).map(({ peer, ...figures }) => ({
+    id: peer,
+    wire: 'bitswap' as const,
+    address: addressOf(peer),
+    ...figures,
+  }))
   const known = new Set<string>(moved.map((peer) => peer.id))
   const idle = [...(transfer?.peers ?? [])].filter((peer) => !known.has(peer))
   const nothing = { uploaded: 0, downloaded: 0, rates: { up: 0, down: 0 } }

@@ -26,9 +26,13 @@ export type SwarmEvent =
       readonly final: boolean
     })
   /** The manifest walk appended pieces; `final` when there are no more to come. */
-  | (OfSwarm & { readonly type: 'grown'; readonly sizes: ArrayLike<number>; readonly final: boolean })
-  /** Pieces found in the store without the network. */
-  | (OfSwarm & { readonly type: 'found'; readonly pieces: readonly number[] })
+  | (OfSwarm & {
+      readonly type: 'grown'
+      readonly sizes: ArrayLike<number>
+      /** Those stored already, by their indexes in the whole swarm. */
+      readonly found: readonly number[]
+      readonly final: boolean
+    })
   | (OfSwarm & { readonly type: 'closed' })
   | (OfPeer & { readonly type: 'joined' })
   | (OfPeer & { readonly type: 'left' })

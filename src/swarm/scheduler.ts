@@ -69,10 +69,7 @@ export class Scheduler {
     if (swarm === undefined) return
     switch (event.type) {
       case 'grown':
-        swarm.grow(event.sizes, [], event.final, now, out)
-        return
-      case 'found':
-        swarm.found(event.pieces, out)
+        swarm.grow(event.sizes, event.found, event.final, now, out)
         return
       case 'closed':
         this.#swarms.delete(event.root)

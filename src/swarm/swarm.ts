@@ -71,16 +71,9 @@ export class Swarm {
     this.#picker.grow(this.pieces)
     for (const peer of this.peers.values()) peer.grow(this.pieces)
     for (let piece = from; piece < this.pieces; piece++) this.#picker.add(piece)
-    this.found(have, out)
-    this.fillAll(now, out)
-  }
-
-  /** Pieces that are stored already, by whatever way they came. */
-  found(pieces: Iterable<number>, out: SwarmAction[]): void {
-    for (const piece of pieces) {
-      if (this.#states[piece] === 'missing' || this.#states[piece] === 'requested') this.#arrived(piece, out)
-    }
+    for (const piece of have) if (this.#states[piece] === 'missing') this.#arrived(piece, out)
     this.#finishIfComplete(out)
+    this.fillAll(now, out)
   }
 
   // --- peers
@@ -239,6 +232,7 @@ export class Swarm {
     const rate = peer.pipeline.meter.rate(now)
     let latest: { piece: number; due: number } | undefined
     for (const [piece, sources] of this.#sources) {
+      if (this.#states[piece] !== 'requested') continue
       if (sources.size >= MOST_SOURCES || sources.has(peer) || !peer.has.has(piece)) continue
       const due = Math.min(...[...sources].map((source) => source.dueIn(piece, now)))
       const mine = rate === 0 ? 0 : this.size(piece) / rate
@@ -266,6 +260,8 @@ export class Swarm {
     const pieces: number[] = []
     for (let piece = 0; piece < this.pieces && room > 0; piece++) {
       if (this.#states[piece] === 'have' || peer.asked.has(piece) || peer.has.has(piece)) continue
+      // the answer to a request tells as much
+      if (peer.requests.has(piece)) continue
       peer.ask(piece)
       pieces.push(piece)
       room--
