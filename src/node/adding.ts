@@ -1,8 +1,11 @@
 /** Publishing what lies on disk: hash it into a DAG, derive the manifest as every receiver will, record it. */
-import { lstat } from 'node:fs/promises'
+import { lstat, readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
+import type { CID } from 'multiformats/cid'
 import { importPath } from '../content/import.ts'
+import { verifyBlock } from '../content/verify.ts'
 import { walkManifest } from '../content/walk.ts'
+import { RAW } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { InlinePlace, ShareRow, Store } from '../store/types.ts'
 import type { AddOptions } from './types.ts'
@@ -29,12 +32,7 @@ export async function addPath(store: Store, path: string, options: AddOptions): 
       ...(onProgress !== undefined && { onProgress }),
     })
     const { manifest, events } = walkManifest(root, {
-      fetchNode: async (cid) => {
-        const block = await store.getBlock(cid)
-        if (block === undefined)
-          throw new ShareError('SOURCE_CHANGED', `${path} changed while it was read`, 'add it again')
-        return block
-      },
+      fetchNode: (cid) => nodeOf(store, source, cid),
       ...(signal !== undefined && { signal }),
     })
     const inlines: InlinePlace[] = []
@@ -53,4 +51,13 @@ export async function addPath(store: Store, path: string, options: AddOptions): 
   } finally {
     release()
   }
+}
+
+/** A node that the import has stored; or the source itself, where the whole file is one raw leaf and so has no nodes. */
+async function nodeOf(store: Store, source: string, cid: CID): Promise<Uint8Array> {
+  const stored = await store.getBlock(cid)
+  if (stored !== undefined) return stored
+  const bytes = cid.code === RAW ? await readFile(source) : undefined
+  if (bytes !== undefined && verifyBlock(cid, bytes)) return bytes
+  throw new ShareError('SOURCE_CHANGED', `${source} changed while it was read`, 'add it again')
 }
