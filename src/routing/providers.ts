@@ -19,6 +19,9 @@ const ROUND_LIMIT = 60_000
 /** Answers are strangers' claims: more than this in a round only costs dials. */
 const MAX_PROVIDERS = 100
 
+/** libp2p dials 25 addresses of a peer at most; twice that leaves room for repeats. */
+const MAX_ADDRESSES = 50
+
 /** Ends when all DHTs have answered, or quietly when the signal fires. Nobody twice, and never ourselves. */
 export async function* findProviders(
   dhts: readonly Dht[],
@@ -38,13 +41,19 @@ export async function* findProviders(
         const key = provider.id.toString()
         if (seen.has(key)) continue
         seen.add(key)
-        yield provider
+        yield { id: provider.id, multiaddrs: distinct(provider.multiaddrs) }
       }
     }
   } finally {
     left.abort()
     await asking
   }
+}
+
+/** Peers store an address twice when they have it signed and unsigned. */
+function distinct(multiaddrs: readonly Multiaddr[]): Multiaddr[] {
+  const byText = new Map(multiaddrs.slice(0, MAX_ADDRESSES).map((each) => [each.toString(), each]))
+  return [...byText.values()]
 }
 
 /** Asks the DHTs that have peers; one that has none yet is left to the next round, unless that holds for all. */

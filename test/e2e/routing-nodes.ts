@@ -86,12 +86,12 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   }
 }
 
-/** That peer's addresses, from rounds of finding providers repeated until it is among them. */
+/** That peer's addresses, from rounds of finding providers repeated until it is among them with some. */
 export async function find(node: RoutingNode, cid: CID, wanted: PeerId): Promise<string[]> {
   const signal = AbortSignal.timeout(PATIENCE)
   for (;;) {
     for await (const { id, multiaddrs } of node.routing.findProviders(cid, { signal })) {
-      if (id.equals(wanted)) return multiaddrs.map(String)
+      if (id.equals(wanted) && multiaddrs.length > 0) return multiaddrs.map(String)
     }
     signal.throwIfAborted()
     await new Promise((resolve) => setTimeout(resolve, 50))

@@ -15,16 +15,18 @@ async function createWillingDht(size: number, self: PeerId): Promise<FakeDht> {
   })
 }
 
-/** Resolves when the announcer has confirmed the record, which it tells nobody by itself. */
-async function confirmed(announcer: Announcer): Promise<void> {
-  while (!announcer.announced(SOME_CID)) await new Promise((resolve) => setTimeout(resolve, 5))
-}
+/** Waits that are in vain end after this long, in ms. */
+const PATIENCE = 5_000
 
-async function called(dht: FakeDht, call: string, times: number): Promise<void> {
-  while (dht.calls.filter((each) => each === call).length < times) {
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = AbortSignal.timeout(PATIENCE)
+  while (!condition()) {
+    deadline.throwIfAborted()
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
+
+const provides = (dht: FakeDht): number => dht.calls.filter((call) => call === 'provide').length
 
 describe('a provider record', () => {
   it('is confirmed when another peer names us', async () => {
@@ -75,7 +77,7 @@ describe('the announcer', () => {
     assert.equal(await announcer.announce(SOME_CID), false)
     assert.equal(announcer.announced(SOME_CID), false)
     dht.addPeer()
-    await confirmed(announcer)
+    await until(() => announcer?.announced(SOME_CID) === true)
     assert.deepEqual(dht.calls, ['provide', 'provide', 'find'])
   })
 
@@ -96,7 +98,7 @@ describe('the announcer', () => {
     await announcer.announce(SOME_CID)
     dht.addPeer()
     assert.equal(announcer.announced(SOME_CID), true)
-    await called(dht, 'provide', 2)
+    await until(() => provides(dht) === 2)
   })
 
   it('leaves newcomers of a big network to the daily renewal', async () => {
@@ -119,7 +121,7 @@ describe('the announcer', () => {
     })
     announcer = new Announcer(dht, self)
     const attempt = announcer.announce(SOME_CID)
-    await called(dht, 'provide', 1)
+    await until(() => provides(dht) === 1)
     const withdrawal = announcer.withdraw(SOME_CID)
     assert.equal(announcer.announced(SOME_CID), false)
     const again = announcer.announce(SOME_CID)

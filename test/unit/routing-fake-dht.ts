@@ -3,6 +3,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId, PeerInfo } from '@libp2p/interface'
 import { EventTypes, MessageType, type QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import type { Dht } from '../../src/routing/dht.ts'
 
@@ -11,6 +12,9 @@ export const SOME_CID = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiyms
 export async function createPeer(): Promise<PeerId> {
   return peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 }
+
+/** Where all of them claim to be. */
+export const ADDRESS = multiaddr('/ip4/192.0.2.1/tcp/4141')
 
 const PATH = { index: 0, queued: 0, running: 0, total: 0 }
 
@@ -27,7 +31,7 @@ export function answered(
 
 /** Providers that a lookup had not seen before. */
 export function found(from: PeerId, ...providers: PeerId[]): QueryEvent {
-  const infos = providers.map((id) => ({ id, multiaddrs: [] }))
+  const infos = providers.map((id) => ({ id, multiaddrs: [ADDRESS, ADDRESS] }))
   return { name: 'PROVIDER', type: EventTypes.PROVIDER, from, providers: infos, path: PATH }
 }
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import type { PeerId } from '@libp2p/interface'
 import type { Dht } from '../../src/routing/dht.ts'
 import { findProviders } from '../../src/routing/providers.ts'
-import { createFakeDht, createPeer, found, SOME_CID } from './routing-fake-dht.ts'
+import { ADDRESS, createFakeDht, createPeer, found, SOME_CID } from './routing-fake-dht.ts'
 
 async function round(
   dhts: readonly Dht[],
@@ -91,6 +91,18 @@ describe('a round of finding providers', () => {
       yield found(from, ...crowd)
     })
     assert.equal((await round([dht], self)).length, 100)
+  })
+
+  it('names each address once', async () => {
+    const [self, a] = [await createPeer(), await createPeer()]
+    const dht = await createFakeDht(1, async function* () {
+      yield found(a, a)
+    })
+    for await (const { multiaddrs } of findProviders([dht], SOME_CID, self, new AbortController().signal)) {
+      assert.deepEqual(multiaddrs, [ADDRESS])
+      return
+    }
+    assert.fail('nobody was found')
   })
 
   it('ends at once without a DHT', async () => {
