@@ -5,7 +5,7 @@ import { orAborted, throwIfAborted } from './abort.ts'
 import { badContent } from './bad-content.ts'
 import { DEFAULT_BUDGETS } from './budgets.ts'
 import type { DagNode, Link, ShardNode } from './dag-node.ts'
-import { type FetchBlock, fetchBlock, fetchNode, nodeWeight } from './dag-source.ts'
+import { blockKey, type FetchBlock, fetchBlock, fetchNode, nodeWeight } from './dag-source.ts'
 import { LookAhead } from './look-ahead.ts'
 import { entryName, isShardLink, sizeOfLink } from './tree.ts'
 
@@ -52,6 +52,7 @@ async function* listNode(
     parallel: LOOK_AHEAD,
   })
   const stack: { node: DagNode; links: readonly Link[]; next: number }[] = []
+  const shards = new Set<string>()
   let seen = 0
   const enter = (node: DagNode): void => {
     const links = linksOf(node)
@@ -75,8 +76,13 @@ async function* listNode(
       const name = entryName(frame.node, link)
       const size = sizeOfLink(link)
       const child = size === undefined ? await orAborted(ahead.take(), signal) : undefined
-      if (isShardLink(frame.node, link)) enter(shard(child, link))
-      else if (child === undefined) yield { name, cid: link.cid, kind: 'file', size }
+      if (isShardLink(frame.node, link)) {
+        // its names would stand there twice, or it is one of the empty shards that double without end
+        if (shards.has(blockKey(link.cid)))
+          throw badContent(`the directory shard ${link.cid} stands in it twice`)
+        shards.add(blockKey(link.cid))
+        enter(shard(child, link))
+      } else if (child === undefined) yield { name, cid: link.cid, kind: 'file', size }
       else yield described(name, link.cid, child)
     }
   } finally {

@@ -44,7 +44,7 @@ export interface WalkOptions {
 const LOOK_AHEAD = 32
 /** Phase two needs few nodes ahead: each names up to a thousand leaves. */
 const FILE_LOOK_AHEAD = 4
-/** Entries made, or pieces told, in one go. */
+/** Entries, nodes or pieces worked through in one go. */
 const BATCH = 1024
 
 /**
@@ -79,7 +79,7 @@ async function* walk(manifest: Manifest, options: WalkOptions): AsyncGenerator<W
   }
 }
 
-/** Lets others run: a tree of a million entries takes seconds. */
+/** Lets others run: a million entries or pieces take seconds. */
 async function pause(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
   throwIfAborted(signal)
@@ -132,7 +132,7 @@ class FileWalk {
     for (const [at, entry] of entries.entries()) {
       if (entry.kind === 'file') yield* this.#file(at, entry)
     }
-    yield* this.#tell(1)
+    if (this.#untold > 0) yield* this.#tell()
   }
 
   async *#file(entry: number, { cid, size }: File): AsyncGenerator<WalkEvent> {
@@ -146,7 +146,7 @@ class FileWalk {
         // the outermost frame is shared by all files
         if (stack.length > 0) this.#ahead.leave()
       } else if (child.kind === 'node') {
-        yield* this.#tell(1)
+        if (this.#untold > 0) yield* this.#tell()
         const node = await this.#takeNode(child, stack.length)
         if (node.data.length > 0) {
           yield { type: 'inline', inline: { cid: child.cid, place: { entry, offset }, data: node.data } }
@@ -158,11 +158,14 @@ class FileWalk {
       } else {
         if (child.kind === 'piece') this.#place(child, entry, offset)
         if (child.kind === 'inline') {
-          yield* this.#tell(1)
+          if (this.#untold > 0) yield* this.#tell()
           yield { type: 'inline', inline: { cid: child.cid, place: { entry, offset }, data: child.data } }
         }
         offset += child.size
-        yield* this.#tell(BATCH)
+        if (this.#untold >= BATCH) {
+          yield* this.#tell()
+          await pause(this.#signal)
+        }
       }
     }
   }
@@ -177,6 +180,7 @@ class FileWalk {
       throw badContent(`a file in it is nested more than ${this.#budgets.depth} deep`)
     if (++this.#nodes > this.#budgets.nodes)
       throw badContent(`it has more than ${this.#budgets.nodes} DAG nodes`)
+    if (this.#nodes % BATCH === 0) await pause(this.#signal)
     if (node.links.length > 0) this.#countRepeat(child.cid)
     return node
   }
@@ -210,11 +214,14 @@ class FileWalk {
     this.#replaced.push(known)
   }
 
-  /** Tells of pieces and places when there are at least so many to tell of. */
-  *#tell(atLeast: number): Generator<WalkEvent> {
+  get #untold(): number {
+    return this.#manifest.pieces.length - this.#told + this.#replaced.length
+  }
+
+  /** Tells of new pieces, and of new places of pieces told before. */
+  *#tell(): Generator<WalkEvent> {
     const from = this.#told
     const count = this.#manifest.pieces.length - from
-    if (count + this.#replaced.length < atLeast) return
     this.#told += count
     const replaced = [...new Set(this.#replaced.splice(0))].filter((piece) => piece < from)
     if (count > 0) yield { type: 'pieces', from, count }

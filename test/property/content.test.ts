@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { UnixFS } from 'ipfs-unixfs'
+import { importBytes } from 'ipfs-unixfs-importer'
+import { fixedSize } from 'ipfs-unixfs-importer/chunker'
+import { trickle } from 'ipfs-unixfs-importer/layout'
+import type { CID } from 'multiformats/cid'
+import { readFile } from '../../src/content/file.ts'
+import { importPath } from '../../src/content/import.ts'
+import { nameProblem } from '../../src/content/safe-names.ts'
+import { decodeUnixfs } from '../../src/content/unixfs-data.ts'
+import { RAW } from '../../src/core/cid.ts'
+import { createPrng } from '../../src/core/prng.ts'
+import { Blocks, identity, rebuilt, walked } from '../unit/content-dags.ts'
+import { type TreeSpec, writeTree } from '../unit/content-trees.ts'
+
+/** Gives blocks in an order that a seed shuffles: each fetch waits for a random number of turns. */
+function shuffled(blocks: Blocks, seed: number): (cid: CID) => Promise<Uint8Array> {
+  const prng = createPrng(seed)
+  return async (cid) => {
+    for (let turns = prng.below(20); turns > 0; turns--) await null
+    return blocks.fetch(cid)
+  }
+}
+
+const fileNames = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+  .filter((name) => nameProblem(name) === undefined && !/[A-Z]/.test(name))
+const content = fc.oneof(
+  { weight: 5, arbitrary: fc.uint8Array({ maxLength: 40 }) },
+  // few distinct chunks, so that leaves repeat
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.integer({ min: 0, max: 3 * 2 ** 18 + 9 }), fc.integer({ min: 0, max: 2 }))
+      .map(([size, byte]) => Buffer.alloc(size, byte)),
+  },
+)
+const { tree } = fc.letrec<{ tree: TreeSpec; value: TreeSpec[string] }>((tie) => ({
+  tree: fc.dictionary(fileNames, tie('value'), { maxKeys: 6, noNullPrototype: true }),
+  value: fc.oneof({ depthSize: 'small' }, content, content, tie('tree')),
+}))
+
+function flattened(spec: TreeSpec, path = ''): Record<string, string> {
+  const below = Object.entries(spec).map(([name, value]) => {
+    const at = path === '' ? name : `${path}/${name}`
+    return value instanceof Uint8Array
+      ? { [at]: `file ${Buffer.from(value).toString('latin1')}` }
+      : flattened(value as TreeSpec, at)
+  })
+  return Object.assign({ [path]: 'directory' }, ...below)
+}
+
+test('a tree that is imported, walked and rebuilt is the same tree, whatever order nodes arrive in', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'share-content-'))
+  let run = 0
+  const property = fc.asyncProperty(
+    tree,
+    fc.constantFrom('unixfs-v1-2025', 'unixfs-v0-2015'),
+    fc.nat(),
+    async (spec, profile, seed) => {
+      const path = join(directory, `${run++}`)
+      writeTree(path, spec)
+      const blocks = new Blocks()
+      const { root } = await importPath(path, { profile, sink: { putNode: blocks.put, putLeaf: blocks.put } })
+      const first = await walked(root, { fetchNode: blocks.fetch })
+      assert.deepEqual(rebuilt(first, blocks), flattened(spec))
+      assert.deepEqual(
+        await walked(root, { fetchNode: shuffled(blocks, seed), lookAhead: (seed % 7) + 1 }),
+        first,
+      )
+      rmSync(path, { recursive: true })
+    },
+  )
+  try {
+    await fc.assert(property, { numRuns: 60 })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+interface Shape {
+  readonly data: string
+  readonly below: readonly (Shape | string)[]
+}
+
+/** Hand-made files: data in inner nodes, leaves of every kind, trees of any form. */
+const { shape } = fc.letrec<{ shape: Shape; part: Shape | string }>((tie) => ({
+  shape: fc.record({
+    data: fc.string({ unit: 'binary-ascii', maxLength: 4 }),
+    below: fc.array(tie('part'), { maxLength: 5 }),
+  }),
+  part: fc.oneof(
+    { depthSize: 'medium' },
+    fc.string({ unit: fc.constantFrom('x', 'y'), maxLength: 3 }),
+    tie('shape'),
+  ),
+}))
+
+function made(blocks: Blocks, { data, below }: Shape): { cid: CID; bytes: string } {
+  const parts = below.map((part, at): { cid: CID; bytes: string; tsize?: number } => {
+    if (typeof part !== 'string') return made(blocks, part)
+    const kind = (part.length + at) % 3
+    if (kind === 0) return { cid: identity(RAW, part), bytes: part }
+    const cid = kind === 1 ? blocks.raw(part) : blocks.file({ data: part })
+    return { cid, bytes: part, tsize: blocks.size(cid) }
+  })
+  const links = parts.map(({ cid, bytes, tsize }) => ({ cid, size: bytes.length, tsize }))
+  return { cid: blocks.file({ data, links }), bytes: data + parts.map(({ bytes }) => bytes).join('') }
+}
+
+test('any hand-made file is walked and read to the same bytes, in any order of arrival', async () => {
+  const property = fc.asyncProperty(
+    shape,
+    fc.nat(),
+    fc.nat(40),
+    fc.nat(40),
+    async (spec, seed, first, length) => {
+      const blocks = new Blocks()
+      const { cid, bytes } = made(blocks, spec)
+      const result = await walked(cid, { fetchNode: blocks.fetch })
+      assert.deepEqual(rebuilt(result, blocks), { '': `file ${bytes}` })
+      assert.deepEqual(await walked(cid, { fetchNode: shuffled(blocks, seed) }), result)
+      const range = { first, last: first + length }
+      const read = await Array.fromAsync(
+        readFile(cid, { getBlock: shuffled(blocks, seed), range, readAhead: (seed % 4) + 1 }),
+      )
+      assert.equal(Buffer.concat(read).toString('latin1'), bytes.slice(first, first + length + 1))
+    },
+  )
+  await fc.assert(property, { numRuns: 300 })
+})
+
+test('trickle DAGs, with raw and with wrapped leaves', async () => {
+  const property = fc.asyncProperty(
+    fc.uint8Array({ minLength: 1, maxLength: 600 }),
+    fc.boolean(),
+    async (bytes, rawLeaves) => {
+      const blocks = new Blocks()
+      const store = {
+        put: async (cid: CID, block: unknown) => blocks.put(cid, block as Uint8Array).then(() => cid),
+      }
+      const layout = trickle({ maxChildrenPerNode: 3, layerRepeat: 2 })
+      const { cid } = await importBytes(bytes, store, {
+        rawLeaves,
+        layout,
+        chunker: fixedSize({ chunkSize: 7 }),
+      })
+      const result = await walked(cid, { fetchNode: blocks.fetch })
+      assert.deepEqual(rebuilt(result, blocks), { '': `file ${Buffer.from(bytes).toString('latin1')}` })
+      assert.equal(
+        result.events.some(({ type }) => type === 'inline'),
+        !rawLeaves && bytes.length <= 7,
+      )
+    },
+  )
+  await fc.assert(property, { numRuns: 100 })
+})
+
+test('UnixFS data decodes as the ipfs-unixfs package encodes it', () => {
+  const property = fc.property(
+    fc.constantFrom('file', 'raw', 'directory', 'symlink', 'hamt-sharded-directory'),
+    fc.uint8Array({ minLength: 1, maxLength: 300 }),
+    fc.array(
+      fc.maxSafeNat().map((size) => Math.floor(size / 64)),
+      { maxLength: 8 },
+    ),
+    fc.option(fc.integer({ min: 1, max: 4096 }), { nil: undefined }),
+    (type, data, blockSizes, fanout) => {
+      const unixfs = new UnixFS({
+        type,
+        data,
+        blockSizes: blockSizes.map(BigInt),
+        ...(fanout !== undefined && { fanout: BigInt(fanout), hashType: 0x22n }),
+      })
+      const decoded = decodeUnixfs(unixfs.marshal())
+      const isFile = type === 'file' || type === 'raw'
+      assert.deepEqual(decoded, {
+        type,
+        data,
+        blockSizes,
+        fileSize: isFile ? Number(unixfs.fileSize()) : undefined,
+        fanout,
+        hashType: fanout === undefined ? undefined : 0x22,
+      })
+    },
+  )
+  fc.assert(property, { numRuns: 300 })
+})
+
+test('no bytes make the decoder do anything but answer or throw', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+      try {
+        assert.ok(decodeUnixfs(bytes).data.length <= bytes.length)
+      } catch (thrown) {
+        assert.ok(
+          thrown instanceof Error && !(thrown instanceof RangeError) && !(thrown instanceof TypeError),
+        )
+      }
+    }),
+    { numRuns: 2000 },
+  )
+})
