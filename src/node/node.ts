@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { listDirectory } from '../content/directory.ts'
@@ -135,7 +135,9 @@ class ShareNode implements Api.Node {
     const root = await this.#resolve(target, signal)
     const key = rootKeyOf(root)
     const here = this.#parts.store.share(key)
-    const path = await placeFor(output, target.name ?? here?.name ?? key)
+    // a directory that an earlier get made is the place itself, not a place to put things into
+    const again = here !== undefined && output !== undefined && resolve(output) === here.path
+    const path = again ? here.path : await placeFor(output, target.name ?? here?.name ?? key)
     if (here?.phase === 'complete' && here.damaged.length === 0) {
       if (here.path !== path) await this.#copyOut(target, root, path, signal)
       return this.#describe(key)

@@ -134,7 +134,10 @@ export class Shares {
     const row = this.#context.store.share(root)
     if (row === undefined) return
     if (row.phase === 'complete') this.announce(root)
-    else if (this.#transfers.get(root)?.state !== 'downloading') this.#start(root, requestOf(row))
+    else {
+      await this.#clearFailed(root)
+      if (!this.#transfers.has(root)) this.#start(root, requestOf(row))
+    }
     this.#context.onChange(root)
   }
 
@@ -199,6 +202,13 @@ export class Shares {
     const transfer = this.#transfers.get(root)
     this.#transfers.delete(root)
     await transfer?.stop(reason)
+  }
+
+  /** A failed transfer stands in the status until somebody tries again. */
+  async #clearFailed(root: RootKey): Promise<void> {
+    const transfer = this.#transfers.get(root)
+    if (transfer?.state === 'failed' && transfer.error !== undefined)
+      await this.#stopTransfer(root, transfer.error)
   }
 
   #onState(transfer: Transfer): void {
