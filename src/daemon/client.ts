@@ -9,6 +9,7 @@ import type {
   ListEntry,
   NodeIdentity,
   ShareInfo,
+  VerifyProgress,
   VerifyResult,
 } from '../node/types.ts'
 import type { AddRequest, CatRequest, DaemonInfo, GetRequest } from './api.ts'
@@ -73,8 +74,15 @@ export class DaemonClient {
   }
 
   /** Verifies one share, or without a CID all of them, one result each. */
-  verify(cid: string | undefined, work: Work & { onResult: (result: VerifyResult) => void }): Promise<void> {
+  verify(
+    cid: string | undefined,
+    work: Work & {
+      onResult: (result: VerifyResult) => void
+      onProgress?: (progress: VerifyProgress) => void
+    },
+  ): Promise<void> {
     return this.#events({ path: '/v1/verify', body: { cid }, ...work }, ({ event, data }) => {
+      if (event === 'progress') work.onProgress?.(data as VerifyProgress)
       if (event === 'result') work.onResult(data as VerifyResult)
     })
   }

@@ -1,7 +1,7 @@
 /** What the API offers: each route is a method of the node, in HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import type { ImportProfile, Node, NodeEvents, ShareInfo } from '../node/types.ts'
+import type { ImportProfile, Node, NodeEvents, ShareInfo, VerifyProgress } from '../node/types.ts'
 import type {
   AddRequest,
   CatRequest,
@@ -107,7 +107,8 @@ function transferRoutes(app: FastifyInstance, { node, streams }: Daemon): void {
   app.post<{ Body: VerifyRequest }>('/v1/verify', body([], { cid: text }), ({ body: { cid } }, reply) =>
     streams.events(reply, async (sink, signal) => {
       const cids = cid === undefined ? (await node.status()).filter(allHere).map((share) => share.cid) : [cid]
-      for (const each of cids) await sink.send('result', await node.verify(each, { signal }))
+      const onProgress = (progress: VerifyProgress): void => sink.offer('progress', progress)
+      for (const each of cids) await sink.send('result', await node.verify(each, { signal, onProgress }))
     }),
   )
 }

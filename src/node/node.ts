@@ -206,9 +206,12 @@ class ShareNode implements Api.Node {
     await this.#shares.resume(this.#shares.find(cid).root)
   }
 
-  async verify(cid: string, options: { signal?: AbortSignal } = {}): Promise<Api.VerifyResult> {
+  async verify(cid: string, { signal, onProgress }: Api.VerifyOptions = {}): Promise<Api.VerifyResult> {
     const { root, pieces, size } = this.#shares.find(cid)
-    const damaged = await this.#parts.store.verify(root, options)
+    const damaged = await this.#parts.store.verify(root, {
+      ...(signal !== undefined && { signal }),
+      onProgress: (done) => onProgress?.({ done, total: size }),
+    })
     return { cid: root, pieces, bytes: size, damaged }
   }
 

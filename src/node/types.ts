@@ -99,6 +99,17 @@ export interface ListEntry {
   readonly size: number | undefined
 }
 
+export interface VerifyOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: VerifyProgress) => void
+}
+
+/** Bytes read so far, and in all. */
+export interface VerifyProgress {
+  readonly done: number
+  readonly total: number
+}
+
 export interface VerifyResult {
   readonly cid: string
   readonly pieces: number
@@ -140,7 +151,7 @@ export interface Node {
   link(cid: string): Promise<string>
   pause(cid: string): Promise<void>
   resume(cid: string): Promise<void>
-  verify(cid: string, options?: { signal?: AbortSignal }): Promise<VerifyResult>
+  verify(cid: string, options?: VerifyOptions): Promise<VerifyResult>
   gc(): Promise<GcResult>
   status(): Promise<ShareInfo[]>
   peers(): ConnectedPeer[]

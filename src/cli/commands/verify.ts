@@ -4,6 +4,7 @@ import { ShareError } from '../../core/errors.ts'
 import { formatBytes } from '../../core/units.ts'
 import type { VerifyResult } from '../../node/types.ts'
 import type { Context } from '../context.ts'
+import { openProgress } from '../progress.ts'
 
 export async function verify(
   { out, signal, daemon }: Context,
@@ -11,14 +12,25 @@ export async function verify(
 ): Promise<number | undefined> {
   if (cid !== undefined) parseCid(cid)
   const client = await daemon()
+  const progress = await openProgress({ quiet: false })
+  const start = performance.now()
   let damaged = 0
-  await client.verify(cid, {
-    signal,
-    onResult: (result) => {
-      damaged += result.damaged.length
-      out.result(verdict(result), result)
-    },
-  })
+  try {
+    await client.verify(cid, {
+      signal,
+      onProgress: ({ done, total }) => {
+        const rate = (done * 1000) / Math.max(1, performance.now() - start)
+        progress.update({ done, total, rate, detail: '' })
+      },
+      onResult: (result) => {
+        progress.stop()
+        damaged += result.damaged.length
+        out.result(verdict(result), result)
+      },
+    })
+  } finally {
+    progress.stop()
+  }
   if (damaged === 0) return 0
   const message = damaged === 1 ? 'one file is damaged' : `${damaged} files are damaged`
   const error = new ShareError(
