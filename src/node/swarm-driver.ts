@@ -4,7 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import type { PieceTable } from '../content/manifest.ts'
-import { blockKey, rootKeyOf } from '../core/cid.ts'
+import { blockKey } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { createPrng } from '../core/prng.ts'
 import type { BlockKey, Millis, PeerKey, RootKey } from '../core/types.ts'
@@ -14,6 +14,7 @@ import { type FetchSession, NodeFetcher } from '../exchange/bitswap/node-fetcher
 import type { Store } from '../store/types.ts'
 import type { SwarmAction, SwarmEvent } from '../swarm/events.ts'
 import { Scheduler } from '../swarm/scheduler.ts'
+import { BlockServer } from './block-server.ts'
 import { Traffic } from './traffic.ts'
 import type { BannedPeer } from './types.ts'
 
@@ -53,9 +54,8 @@ export class SwarmDriver implements BitswapHost {
   readonly fetcher: NodeFetcher
   readonly #options: SwarmDriverOptions
   readonly #scheduler: Scheduler
+  readonly #server: BlockServer
   readonly #active = new Map<RootKey, Active>()
-  /** Complete shares whose swarm is open because somebody asked for a piece, with their pieces. */
-  readonly #seeding = new Map<RootKey, PieceTable>()
   /** Roots that are searched for, with what to do when a peer has one. */
   readonly #searches = new Map<BlockKey, Set<(peer: PeerKey) => void>>()
   #bitswap: Bitswap | undefined
@@ -64,6 +64,18 @@ export class SwarmDriver implements BitswapHost {
 
   constructor(options: SwarmDriverOptions) {
     this.#options = options
+    this.#server = new BlockServer({
+      store: options.store,
+      traffic: () => this.traffic,
+      exchange: () => this.#exchange,
+      dispatch: (event) => this.#dispatch(event),
+      downloads: {
+        has: (root) => this.#active.has(root),
+        hasPiece: (root, piece) => this.#active.get(root)?.port.has(piece) === true,
+        pieces: (root) => this.#active.get(root)?.port.pieces,
+        join: (root, peer) => this.join(root, peer),
+      },
+    })
     this.traffic = new Traffic(options.now)
     this.#scheduler = new Scheduler(createPrng(options.seed))
     this.fetcher = new NodeFetcher({
@@ -116,7 +128,7 @@ export class SwarmDriver implements BitswapHost {
     active?.held.clear()
     if (active !== undefined) for (const peer of active.port.session.peers) this.#cancelAll(peer, active)
     this.#active.delete(root)
-    this.#seeding.delete(root)
+    this.#server.close(root)
     this.#dispatch({ type: 'closed', root })
   }
 
@@ -152,7 +164,7 @@ export class SwarmDriver implements BitswapHost {
 
   /** A DAG node was stored: whoever waited for it gets it. */
   onNodeStored(cid: CID): void {
-    for (const { peer, want } of this.#exchange.waitingFor(cid)) this.#serveNode(peer, want)
+    this.#server.nodeStored(cid)
   }
 
   // --- Bitswap's host
@@ -192,9 +204,8 @@ export class SwarmDriver implements BitswapHost {
     }
   }
 
-  async onWants(peer: PeerKey, wants: readonly PeerWant[], dropped: readonly CID[]): Promise<void> {
-    for (const cid of dropped) await this.#unwanted(peer, cid)
-    await Promise.all(wants.map((want) => this.#wanted(peer, want)))
+  onWants(peer: PeerKey, wants: readonly PeerWant[], dropped: readonly CID[]): Promise<void> {
+    return this.#server.onWants(peer, wants, dropped)
   }
 
   onBytes(peer: PeerKey): void {
@@ -208,66 +219,7 @@ export class SwarmDriver implements BitswapHost {
       this.fetcher.left(active.port.session, peer)
       this.#dispatch({ type: 'left', root, peer })
     }
-    for (const root of this.#seeding.keys()) this.#dispatch({ type: 'left', root, peer })
-  }
-
-  // --- what peers want of us
-
-  async #wanted(peer: PeerKey, want: PeerWant): Promise<void> {
-    const piece = await this.#servablePiece(peer, want.cid)
-    if (piece !== undefined) {
-      if (want.kind === 'have') this.#exchange.tellPresence(peer, want.cid, true)
-      else this.#dispatch({ type: 'wanted', ...piece, peer })
-    } else if ((await this.#options.store.blockSize(want.cid)) !== undefined) {
-      this.#serveNode(peer, want)
-    } else if (want.sendDontHave) {
-      this.#exchange.tellPresence(peer, want.cid, false)
-    }
-  }
-
-  #serveNode(peer: PeerKey, { cid, kind }: PeerWant): void {
-    if (kind === 'have') this.#exchange.tellPresence(peer, cid, true)
-    else void this.#exchange.sendBlock(peer, cid, () => this.#options.store.getBlock(cid))
-  }
-
-  async #unwanted(peer: PeerKey, cid: CID): Promise<void> {
-    for (const { root, piece } of await this.#options.store.locate(cid))
-      this.#dispatch({ type: 'unwanted', root, peer, piece })
-  }
-
-  /** The share and piece to serve this block from. A peer that asks for pieces of a download is a peer of its swarm. */
-  async #servablePiece(peer: PeerKey, cid: CID): Promise<{ root: RootKey; piece: number } | undefined> {
-    const asRoot = rootKeyOf(cid)
-    if (this.#active.has(asRoot)) this.join(asRoot, peer)
-    for (const location of await this.#options.store.locate(cid)) {
-      const active = this.#active.get(location.root)
-      if (active !== undefined) {
-        this.join(location.root, peer)
-        if (active.port.has(location.piece)) return location
-      } else if (await this.#seeds(location.root)) return location
-    }
-    return undefined
-  }
-
-  /** Whether this root is complete and served; opens its swarm, so that the uplink knows its pieces. */
-  async #seeds(root: RootKey): Promise<boolean> {
-    const row = this.#options.store.share(root)
-    if (row === undefined || row.phase !== 'complete' || row.paused || row.damaged.length > 0) return false
-    if (this.#seeding.has(root)) return true
-    const manifest = await this.#options.store.manifest(root)
-    if (manifest === undefined) return false
-    if (!this.#seeding.has(root)) {
-      const { pieces } = manifest
-      this.#seeding.set(root, pieces)
-      this.#dispatch({
-        type: 'opened',
-        root,
-        sizes: pieces.blockSizes,
-        have: Array(pieces.length).keys(),
-        final: true,
-      })
-    }
-    return true
+    this.#server.onGone(peer)
   }
 
   // --- pieces on their way in
@@ -331,10 +283,10 @@ export class SwarmDriver implements BitswapHost {
         void this.#store(action.root, action.peer, action.piece)
         return
       case 'send':
-        void this.#send(action.root, action.peer, action.piece)
+        void this.#server.send(action.root, action.peer, action.piece)
         return
       case 'have':
-        this.#tellHave(action.root, action.piece)
+        this.#server.tellHave(action.root, action.piece)
         return
       case 'ban':
         this.#options.onBan(action.root, { id: action.peer, reason: action.reason })
@@ -342,32 +294,6 @@ export class SwarmDriver implements BitswapHost {
       case 'completed':
         this.#active.get(action.root)?.port.onComplete()
         return
-    }
-  }
-
-  async #send(root: RootKey, peer: PeerKey, piece: number): Promise<void> {
-    const { store } = this.#options
-    const pieces = this.#tableOf(root)
-    const want = pieces === undefined ? undefined : this.#exchange.wantOf(peer, pieces.cid(piece))
-    if (pieces === undefined || want === undefined)
-      return this.#dispatch({ type: 'send-failed', root, peer, piece })
-    const sent = await this.#exchange.sendBlock(peer, want.cid, () => store.readPiece(root, piece))
-    if (sent === undefined) {
-      this.#exchange.tellPresence(peer, want.cid, false)
-      this.#dispatch({ type: 'send-failed', root, peer, piece })
-      return
-    }
-    this.traffic.uploaded(root, peer, pieces.size(piece))
-    store.count(root, { uploaded: pieces.size(piece) })
-    this.#dispatch({ type: 'sent', root, peer, piece })
-  }
-
-  #tellHave(root: RootKey, piece: number): void {
-    for (const cid of this.#cids(root, [piece])) {
-      for (const { peer, want } of this.#exchange.waitingFor(cid)) {
-        if (want.kind === 'have') this.#exchange.tellPresence(peer, want.cid, true)
-        else this.#dispatch({ type: 'wanted', root, peer, piece })
-      }
     }
   }
 
@@ -400,12 +326,8 @@ export class SwarmDriver implements BitswapHost {
     return found
   }
 
-  #tableOf(root: RootKey): PieceTable | undefined {
-    return this.#active.get(root)?.port.pieces ?? this.#seeding.get(root)
-  }
-
   #cids(root: RootKey, pieces: readonly number[]): CID[] {
-    const table = this.#tableOf(root)
+    const table = this.#active.get(root)?.port.pieces
     return table === undefined ? [] : pieces.map((piece) => table.cid(piece))
   }
 

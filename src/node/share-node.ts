@@ -1,0 +1,270 @@
+/** The public face of a running peer: each method of the API in terms of the parts that do it. */
+
+import { EventEmitter } from 'node:events'
+import { basename, resolve } from 'node:path'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { listDirectory } from '../content/directory.ts'
+import { readFile } from '../content/file.ts'
+import { resolvePath } from '../content/path.ts'
+import { rootKeyOf } from '../core/cid.ts'
+import { ShareError } from '../core/errors.ts'
+import { peerKey, type RootKey } from '../core/types.ts'
+import type { Bitswap } from '../exchange/bitswap/bitswap.ts'
+import type { Routing } from '../routing/routing.ts'
+import type { Store } from '../store/types.ts'
+import { addPath } from './adding.ts'
+import type { ShareLibp2p } from './libp2p.ts'
+import { Neighbours } from './neighbours.ts'
+import { copyOut, placeFor } from './place.ts'
+import { ReadSession } from './session.ts'
+import { Shares } from './shares.ts'
+import type { SwarmDriver } from './swarm-driver.ts'
+import { checkPeerAddress, formatLink, parseTarget, type Target } from './target.ts'
+import type * as Api from './types.ts'
+
+/** How often a running `get` reports. */
+const REPORT_MS = 250
+
+/** A dial that somebody waits for. */
+const DIAL_TIMEOUT_MS = 15_000
+
+export interface Parts {
+  readonly store: Store
+  readonly driver: SwarmDriver
+  readonly libp2p: ShareLibp2p
+  readonly routing: Routing
+  readonly bitswap: Bitswap | undefined
+  readonly log: (line: string) => void
+}
+
+export class ShareNode implements Api.Node {
+  readonly #parts: Parts & { readonly neighbours: Neighbours }
+  readonly #shares: Shares
+  readonly #events = new EventEmitter()
+  #stopped: Promise<void> | undefined
+
+  constructor(parts: Parts) {
+    const { libp2p } = parts
+    const neighbours = new Neighbours(libp2p)
+    this.#parts = { ...parts, neighbours }
+    this.#shares = new Shares({
+      ...this.#parts,
+      addressOf: (peer) => libp2p.getConnections(peerIdFromString(peer))[0]?.remoteAddr.toString(),
+      onChange: (root) => this.#emit('share', { cid: root, share: this.#shares.describe(root) }),
+    })
+    libp2p.addEventListener('peer:connect', ({ detail }) => {
+      const peer = neighbours.connected().find(({ id }) => id === detail.toString())
+      if (peer !== undefined) this.#emit('peerConnected', peer)
+    })
+    libp2p.addEventListener('peer:disconnect', ({ detail }) =>
+      this.#emit('peerDisconnected', { id: detail.toString() }),
+    )
+    this.#shares.resumeAll()
+  }
+
+  get identity(): Api.NodeIdentity {
+    const { libp2p } = this.#parts
+    return {
+      peerId: libp2p.peerId.toString(),
+      addresses: libp2p.getMultiaddrs().map((address) => address.toString()),
+    }
+  }
+
+  async add(path: string, options: Api.AddOptions = {}): Promise<Api.ShareInfo> {
+    const row = await addPath(this.#parts.store, path, options)
+    this.#parts.driver.close(row.root)
+    this.#shares.announce(row.root)
+    return this.#describe(row.root)
+  }
+
+  async get(text: string, options: Api.GetOptions = {}): Promise<Api.ShareInfo> {
+    const { output, signal, onProgress } = options
+    const target = targetOf(text, options.peers)
+    const root = await this.#resolve(target, signal)
+    const key = rootKeyOf(root)
+    const here = this.#parts.store.share(key)
+    // a directory that an earlier get made is the place itself, not a place to put things into
+    const again = here !== undefined && output !== undefined && resolve(output) === here.path
+    const path = again ? here.path : await placeFor(output, target.name ?? here?.name ?? key)
+    if (here?.phase === 'complete' && here.damaged.length === 0) {
+      if (here.path !== path) await this.#copyOut(target, root, path, signal)
+      return this.#describe(key)
+    }
+    if (here !== undefined && here.phase === 'complete') await this.#shares.remove(key)
+    else if (here !== undefined && here.path !== path) {
+      throw new ShareError(
+        'CONFLICT',
+        `${key} is on its way to ${here.path} already`,
+        'wait for it, or `share rm` it first',
+      )
+    }
+    const report = (notice?: ShareError): void => {
+      const share = this.#shares.describe(key)
+      if (share !== undefined)
+        onProgress?.({ share, ...(notice !== undefined && { notice: notice.toJSON() }) })
+    }
+    const reporting = setInterval(report, REPORT_MS)
+    try {
+      await this.#shares.complete({ root, name: basename(path), path, peers: target.peers }, signal, report)
+      report()
+      return this.#describe(key)
+    } finally {
+      clearInterval(reporting)
+    }
+  }
+
+  async *cat(text: string, options: Api.CatOptions = {}): AsyncGenerator<Uint8Array> {
+    const { range, signal } = options
+    const target = targetOf(text, options.peers)
+    using session = this.#session(target, signal)
+    const cid = await resolvePath(target.root, target.path, session.node, signal)
+    yield* readFile(cid, {
+      getBlock: session.block,
+      ...(range !== undefined && { range }),
+      ...(signal !== undefined && { signal }),
+    })
+  }
+
+  async *ls(
+    text: string,
+    options: { signal?: AbortSignal; peers?: readonly string[] } = {},
+  ): AsyncGenerator<Api.ListEntry> {
+    const target = targetOf(text, options.peers)
+    using session = this.#session(target, options.signal)
+    const cid = await resolvePath(target.root, target.path, session.node, options.signal)
+    for await (const { name, cid: entry, kind, size } of listDirectory(cid, session.node, options.signal)) {
+      yield { name, cid: entry.toString(), kind, size }
+    }
+  }
+
+  async rm(cid: string): Promise<void> {
+    await this.#shares.remove(this.#shares.find(cid).root)
+  }
+
+  async link(cid: string): Promise<string> {
+    const row = this.#shares.find(cid)
+    return formatLink({ cid: row.root, name: row.name, addresses: this.identity.addresses })
+  }
+
+  async pause(cid: string): Promise<void> {
+    await this.#shares.pause(this.#shares.find(cid).root)
+  }
+
+  async resume(cid: string): Promise<void> {
+    await this.#shares.resume(this.#shares.find(cid).root)
+  }
+
+  async verify(cid: string, { signal, onProgress }: Api.VerifyOptions = {}): Promise<Api.VerifyResult> {
+    const { root, pieces, size } = this.#shares.find(cid)
+    const damaged = await this.#parts.store.verify(root, {
+      ...(signal !== undefined && { signal }),
+      onProgress: (done) => onProgress?.({ done, total: size }),
+    })
+    return { cid: root, pieces, bytes: size, damaged }
+  }
+
+  gc(): Promise<Api.GcResult> {
+    return this.#parts.store.gc()
+  }
+
+  async status(): Promise<Api.ShareInfo[]> {
+    return this.#shares.all()
+  }
+
+  peers(): Api.ConnectedPeer[] {
+    return this.#parts.neighbours.connected()
+  }
+
+  async connect(address: string, options: { signal?: AbortSignal } = {}): Promise<Api.ConnectedPeer> {
+    const { libp2p } = this.#parts
+    const timeout = AbortSignal.timeout(DIAL_TIMEOUT_MS)
+    const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
+    try {
+      const { remotePeer, remoteAddr, direction } = await libp2p.dial(multiaddr(checkPeerAddress(address)), {
+        signal,
+      })
+      return { id: remotePeer.toString(), address: remoteAddr.toString(), direction }
+    } catch (cause) {
+      if (cause instanceof ShareError) throw cause
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new ShareError(
+        'NOT_FOUND',
+        `cannot connect to ${address}: ${reason}`,
+        'is that node running, and its port reachable from here?',
+        { cause },
+      )
+    }
+  }
+
+  on<K extends keyof Api.NodeEvents>(event: K, listener: (detail: Api.NodeEvents[K]) => void): () => void {
+    this.#events.on(event, listener)
+    return () => this.#events.off(event, listener)
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#shutDown()
+    return this.#stopped
+  }
+
+  onBan(root: RootKey, banned: Api.BannedPeer): void {
+    const { bitswap, libp2p, log } = this.#parts
+    log(`banned ${banned.id}: it ${banned.reason}`)
+    this.#shares.ban(root, banned)
+    this.#emit('banned', { cid: root, peer: banned })
+    bitswap?.drop(peerKey(banned.id))
+    void libp2p
+      .hangUp(peerIdFromString(banned.id))
+      .catch((error: unknown) => log(`hang up: ${ShareError.from(error).message}`))
+  }
+
+  async #shutDown(): Promise<void> {
+    const { bitswap, driver, libp2p, neighbours, routing, store } = this.#parts
+    await this.#shares.stop()
+    driver.stop()
+    neighbours.stop()
+    await routing.stop()
+    await bitswap?.stop()
+    await libp2p.stop()
+    await store.close()
+  }
+
+  async #resolve(target: Target, signal: AbortSignal | undefined): Promise<Target['root']> {
+    if (target.path.length === 0) return target.root
+    using session = this.#session(target, signal)
+    return await resolvePath(target.root, target.path, session.node, signal)
+  }
+
+  async #copyOut(
+    target: Target,
+    root: Target['root'],
+    path: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    using session = this.#session(target, signal)
+    await copyOut(root, path, session.block, signal)
+  }
+
+  #session(target: Target, signal: AbortSignal | undefined): ReadSession {
+    return new ReadSession(this.#parts, target.root, {
+      peers: target.peers,
+      ...(signal !== undefined && { signal }),
+    })
+  }
+
+  #describe(root: RootKey): Api.ShareInfo {
+    const share = this.#shares.describe(root)
+    if (share === undefined)
+      throw new ShareError('NOT_FOUND', `the share ${root} is gone`, 'it was removed meanwhile')
+    return share
+  }
+
+  #emit<K extends keyof Api.NodeEvents>(event: K, detail: Api.NodeEvents[K]): void {
+    this.#events.emit(event, detail)
+  }
+}
+
+function targetOf(text: string, peers: readonly string[] | undefined): Target {
+  const target = parseTarget(text)
+  return { ...target, peers: [...(peers ?? []).map(checkPeerAddress), ...target.peers] }
+}
