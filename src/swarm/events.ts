@@ -42,7 +42,7 @@ export type SwarmEvent =
   /** The peer wants a piece from us, or no longer does. */
   | (OfPiece & { readonly type: 'wanted' })
   | (OfPiece & { readonly type: 'unwanted' })
-  /** Part of something we asked for came in; keeps the peer from being snubbed while a large piece arrives. */
+  /** Bytes of what we asked for came in, all of which are told so; keeps the peer from being snubbed while a large piece arrives. */
   | (OfPeer & { readonly type: 'progressed'; readonly bytes: number })
   /** A whole piece came in; the driver holds it until `verify` is answered. */
   | (OfPiece & { readonly type: 'received' })
@@ -63,6 +63,7 @@ export type SwarmAction =
   /** Ask the peer which of these pieces it has; the question stands, so a piece it gets later is told too. */
   | (OfPeer & { readonly type: 'ask'; readonly pieces: readonly number[] })
   | (OfPiece & { readonly type: 'request' })
+  /** Withdraw the request for this piece, or the question. */
   | (OfPiece & { readonly type: 'cancel' })
   /** Check the bytes received; answer `verified` or `corrupt`; once verified store them, and answer `stored` or `store-failed`. */
   | (OfPiece & { readonly type: 'verify-and-store' })

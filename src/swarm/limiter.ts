@@ -35,7 +35,8 @@ export class Limiter {
   waits(now: Millis): number {
     if (this.#rate === 0) return 0
     this.#refill(now)
-    return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens * 1000) / this.#rate)
+    // less than a byte of debt is rounding
+    return this.#tokens > -1 ? 0 : Math.ceil((-this.#tokens * 1000) / this.#rate)
   }
 
   charge(bytes: number, now: Millis): void {

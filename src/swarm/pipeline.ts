@@ -39,6 +39,8 @@ export class Pipeline {
   #pauseDeviation = 0
   /** Silent for longer than its own habit: gets one request at a time until it delivers. */
   snubbed = false
+  /** Bytes a second when it last delivered; 0 before the first piece. */
+  pace = 0
 
   /** Whether one more request fits beside what is in flight. */
   hasRoom(inFlight: { requests: number; bytes: number }): boolean {
@@ -48,7 +50,11 @@ export class Pipeline {
 
   /** A request goes out; the wait for an answer starts now if nothing was in flight. */
   requested(inFlight: number, now: Millis): void {
-    this.#started ??= now
+    if (this.#started === undefined) {
+      this.#started = now
+      // the way of the first piece counts, or its rate would be that of its last moment
+      this.meter.add(0, now)
+    }
     if (inFlight > 0) return
     this.#lastArrival = now
     this.#lastPiece = now
@@ -66,11 +72,12 @@ export class Pipeline {
     this.#observePause(now - this.#lastPiece)
     this.#lastPiece = now
     this.#roundTrip = Math.min(this.#roundTrip ?? latency, latency)
+    this.pace = this.meter.rate(now)
     if (this.#started === undefined || now - this.#started < MEASURED_MS) {
       this.#window = Math.min(this.#window + bytes, MOST_WINDOW)
       return
     }
-    const target = (this.meter.rate(now) * (this.#roundTrip + AHEAD_MS)) / 1000
+    const target = (this.pace * (this.#roundTrip + AHEAD_MS)) / 1000
     this.#window = Math.min(Math.max(target, LEAST_WINDOW), MOST_WINDOW)
   }
 

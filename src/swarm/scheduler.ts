@@ -27,7 +27,7 @@ export class Scheduler {
     const out: SwarmAction[] = []
     if (event.type === 'woke') for (const swarm of this.#swarms.values()) swarm.wake(now, out)
     else if (event.type === 'limited') this.#limit(event.down, now, out)
-    else if (event.type === 'opened') this.#open(event, now, out)
+    else if (event.type === 'opened') this.#open(event, out)
     else this.#route(event, now, out)
     this.#send(now, out)
     return out
@@ -52,11 +52,11 @@ export class Scheduler {
     for (const swarm of this.#swarms.values()) swarm.checkInvariants()
   }
 
-  #open(event: Extract<SwarmEvent, { type: 'opened' }>, now: Millis, out: SwarmAction[]): void {
+  #open(event: Extract<SwarmEvent, { type: 'opened' }>, out: SwarmAction[]): void {
     if (this.#swarms.has(event.root)) return
     const swarm = new Swarm(event.root, this.#prng, this.#downLimiter)
     this.#swarms.set(event.root, swarm)
-    swarm.grow(event.sizes, event.have, event.final, now, out)
+    swarm.open(event.sizes, event.have, event.final, out)
   }
 
   #limit(down: number, now: Millis, out: SwarmAction[]): void {
@@ -113,7 +113,7 @@ export class Scheduler {
         swarm.stored(piece, out)
         return
       case 'store-failed':
-        swarm.failed(piece, now, out)
+        swarm.storeFailed(piece, now, out)
         return
       case 'wanted':
         if (swarm.has(piece) && !this.#book.isBanned(peer))
@@ -138,7 +138,7 @@ export class Scheduler {
     if (this.#book.ban(peer, reason)) out.push({ type: 'ban', peer, root: swarm.root, reason })
     this.#uplink.drop(peer)
     for (const other of this.#swarms.values()) other.leave(peer, now, out)
-    if (piece !== undefined) swarm.failed(piece, now, out)
+    if (piece !== undefined) swarm.refuted(piece, now, out)
   }
 
   #send(now: Millis, out: SwarmAction[]): void {

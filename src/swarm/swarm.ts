@@ -55,13 +55,32 @@ export class Swarm {
 
   // --- the piece space
 
+  /** The pieces known from the start; nobody waits for those that are stored. */
+  open(sizes: ArrayLike<number>, have: Iterable<number>, final: boolean, out: SwarmAction[]): void {
+    this.#extend(sizes, final)
+    for (const piece of have) if (this.#states[piece] === 'missing') this.#arrived(piece)
+    this.#finishIfComplete(out)
+  }
+
+  /** Further pieces; `found` are stored already. */
   grow(
     sizes: ArrayLike<number>,
-    have: Iterable<number>,
+    found: Iterable<number>,
     final: boolean,
     now: Millis,
     out: SwarmAction[],
   ): void {
+    this.#extend(sizes, final)
+    for (const piece of found) {
+      if (this.#states[piece] !== 'missing') continue
+      this.#arrived(piece)
+      this.#tell(piece, out)
+    }
+    this.#finishIfComplete(out)
+    this.fillAll(now, out)
+  }
+
+  #extend(sizes: ArrayLike<number>, final: boolean): void {
     const from = this.pieces
     for (let at = 0; at < sizes.length; at++) {
       this.#sizes.push(sizes[at] ?? 0)
@@ -71,9 +90,6 @@ export class Swarm {
     this.#picker.grow(this.pieces)
     for (const peer of this.peers.values()) peer.grow(this.pieces)
     for (let piece = from; piece < this.pieces; piece++) this.#picker.add(piece)
-    for (const piece of have) if (this.#states[piece] === 'missing') this.#arrived(piece, out)
-    this.#finishIfComplete(out)
-    this.fillAll(now, out)
   }
 
   // --- peers
@@ -98,9 +114,10 @@ export class Swarm {
   peerHas(key: PeerKey, pieces: readonly number[], now: Millis, out: SwarmAction[]): void {
     const peer = this.peers.get(key)
     if (peer === undefined) return
+    if (pieces.length > 0) peer.answered = true
     for (const piece of pieces) {
-      peer.answer(piece)
-      if (peer.has.add(piece)) this.#picker.count(piece, 1)
+      if (peer.gain(piece)) this.#picker.count(piece, 1)
+      this.#releaseFromSnubbed(piece, out)
     }
     this.#fill(peer, now, out)
   }
@@ -108,14 +125,11 @@ export class Swarm {
   peerLacks(key: PeerKey, pieces: readonly number[], now: Millis, out: SwarmAction[]): void {
     const peer = this.peers.get(key)
     if (peer === undefined) return
+    if (pieces.length > 0) peer.answered = true
     let released = false
     for (const piece of pieces) {
-      peer.answer(piece)
-      if (peer.has.delete(piece)) this.#picker.count(piece, -1)
-      if (!this.#release(peer, piece)) continue
-      // a request is answered once; the question is put anew, and stands
-      peer.asked.delete(piece)
-      released = true
+      if (peer.lose(piece)) this.#picker.count(piece, -1)
+      if (this.#release(peer, piece)) released = true
     }
     if (released) this.fillAll(now, out)
     else this.#fill(peer, now, out)
@@ -131,8 +145,8 @@ export class Swarm {
     const peer = this.peers.get(key)
     if (peer === undefined) return
     const request = peer.release(piece)
-    const size = this.size(piece)
-    if (request !== undefined) peer.pipeline.delivered(size, now - request.at, now)
+    if (request !== undefined) peer.pipeline.delivered(this.size(piece), now - request.at, now)
+    if (peer.gain(piece)) this.#picker.count(piece, 1)
     this.#sources.get(piece)?.delete(peer)
     const state = this.#states[piece]
     if (state === 'missing' || state === 'requested') {
@@ -151,17 +165,18 @@ export class Swarm {
 
   stored(piece: number, out: SwarmAction[]): void {
     if (this.#states[piece] !== 'storing') return
-    this.#arrived(piece, out)
-    out.push({ type: 'have', root: this.root, piece })
+    this.#arrived(piece)
+    this.#tell(piece, out)
     this.#finishIfComplete(out)
   }
 
-  /** Verification or storing failed: the piece is to be had again. */
-  failed(piece: number, now: Millis, out: SwarmAction[]): void {
-    const state = this.#states[piece]
-    if (state !== 'verifying' && state !== 'storing') return
-    this.#reopen(piece)
-    this.fillAll(now, out)
+  /** The bytes received were wrong: the piece is to be had again. */
+  refuted(piece: number, now: Millis, out: SwarmAction[]): void {
+    if (this.#states[piece] === 'verifying') this.#again(piece, now, out)
+  }
+
+  storeFailed(piece: number, now: Millis, out: SwarmAction[]): void {
+    if (this.#states[piece] === 'storing') this.#again(piece, now, out)
   }
 
   // --- time
@@ -173,10 +188,11 @@ export class Swarm {
     for (const peer of this.peers.values()) {
       if (peer.requests.size > 0 && !peer.pipeline.snubbed)
         next = Math.min(next ?? Number.POSITIVE_INFINITY, peer.pipeline.deadline)
-      waiting ||= this.#picker.size > 0 && peer.pipeline.hasRoom(peer.inFlight)
+      waiting ||= peer.pipeline.hasRoom(peer.inFlight)
     }
     const held = this.#limiter.waits(now)
-    if (waiting && held > 0) next = Math.min(next ?? Number.POSITIVE_INFINITY, now + held)
+    if (waiting && held > 0 && this.#have < this.pieces)
+      next = Math.min(next ?? Number.POSITIVE_INFINITY, now + held)
     return next === undefined ? undefined : millis(next)
   }
 
@@ -191,12 +207,19 @@ export class Swarm {
   /** A silent peer keeps only what nobody else could send. */
   #snub(peer: SwarmPeer, out: SwarmAction[]): void {
     peer.pipeline.snubbed = true
+    const presumed = [...this.peers.values()].some((other) => !other.answered && !other.pipeline.snubbed)
     for (const piece of [...peer.requests.keys()]) {
       const others = this.#picker.availability(piece) - (peer.has.has(piece) ? 1 : 0)
-      if (others <= 0) continue
-      this.#release(peer, piece)
-      out.push({ type: 'cancel', root: this.root, peer: peer.key, piece })
+      if (others > 0 || presumed) this.#withdraw(peer, piece, out)
     }
+  }
+
+  /** A peer has this piece now: silent ones need not be waited for. */
+  #releaseFromSnubbed(piece: number, out: SwarmAction[]): void {
+    if (this.#states[piece] !== 'requested') return
+    const sources = [...(this.#sources.get(piece) ?? [])]
+    if (!sources.every((source) => source.pipeline.snubbed)) return
+    for (const source of sources) this.#withdraw(source, piece, out)
   }
 
   // --- choosing
@@ -217,26 +240,23 @@ export class Swarm {
   }
 
   #pick(peer: SwarmPeer, now: Millis): number | undefined {
-    const piece = this.#picker.pick((candidate) => this.#mayHave(peer, candidate))
+    const piece = this.#picker.pick((candidate) => peer.mayHave(candidate))
     if (piece !== undefined) return piece
     return this.#picker.size === 0 && this.#final ? this.#pickEndgame(peer, now) : undefined
-  }
-
-  #mayHave(peer: SwarmPeer, piece: number): boolean {
-    return peer.answered ? peer.has.has(piece) : !peer.requests.has(piece)
   }
 
   /** Everything missing is in flight: an idle peer takes the piece that is due last, if it is much sooner. */
   #pickEndgame(peer: SwarmPeer, now: Millis): number | undefined {
     if (peer.requests.size > 0 || peer.pipeline.snubbed) return undefined
-    const rate = peer.pipeline.meter.rate(now)
+    const { pace } = peer.pipeline
     let latest: { piece: number; due: number } | undefined
     for (const [piece, sources] of this.#sources) {
       if (this.#states[piece] !== 'requested') continue
-      if (sources.size >= MOST_SOURCES || sources.has(peer) || !peer.has.has(piece)) continue
+      if (sources.size >= MOST_SOURCES || sources.has(peer) || !peer.mayHave(piece)) continue
       const due = Math.min(...[...sources].map((source) => source.dueIn(piece, now)))
-      const mine = rate === 0 ? 0 : this.size(piece) / rate
-      if (due > SOONER * mine && (latest === undefined || due > latest.due)) latest = { piece, due }
+      // of a peer that never delivered nothing is known: it takes what would not come otherwise
+      const sooner = pace === 0 ? due === Number.POSITIVE_INFINITY : due > (SOONER * this.size(piece)) / pace
+      if (sooner && (latest === undefined || due > latest.due)) latest = { piece, due }
     }
     return latest?.piece
   }
@@ -255,13 +275,11 @@ export class Swarm {
 
   /** Presence of missing pieces that this peer was not asked about, a bounded number at a time. */
   #ask(peer: SwarmPeer, out: SwarmAction[]): void {
-    let room = peer.mayAsk
-    if (room <= 0 || peer.asked.complete) return
     const pieces: number[] = []
-    for (let piece = 0; piece < this.pieces && room > 0; piece++) {
-      if (this.#states[piece] === 'have' || peer.asked.has(piece) || peer.has.has(piece)) continue
-      // the answer to a request tells as much
-      if (peer.requests.has(piece)) continue
+    let room = peer.mayAsk
+    for (; peer.askFrom < this.pieces && room > 0; peer.askFrom++) {
+      const piece = peer.askFrom
+      if (!this.#isWanted(piece) || peer.knows(piece)) continue
       peer.ask(piece)
       pieces.push(piece)
       room--
@@ -269,13 +287,23 @@ export class Swarm {
     if (pieces.length > 0) out.push({ type: 'ask', root: this.root, peer: peer.key, pieces })
   }
 
+  #isWanted(piece: number): boolean {
+    return this.#states[piece] === 'missing' || this.#states[piece] === 'requested'
+  }
+
   // --- state changes
 
-  #arrived(piece: number, out: SwarmAction[]): void {
-    this.#cancelSources(piece, out)
+  #arrived(piece: number): void {
     this.#picker.remove(piece)
     this.#states[piece] = 'have'
     this.#have++
+  }
+
+  /** Whoever waits for the piece is told that it is here, and is not asked for it any more. */
+  #tell(piece: number, out: SwarmAction[]): void {
+    for (const peer of this.peers.values())
+      if (peer.retire(piece)) out.push({ type: 'cancel', root: this.root, peer: peer.key, piece })
+    out.push({ type: 'have', root: this.root, piece })
   }
 
   #cancelSources(piece: number, out: SwarmAction[]): void {
@@ -286,6 +314,11 @@ export class Swarm {
     this.#sources.delete(piece)
   }
 
+  #withdraw(peer: SwarmPeer, piece: number, out: SwarmAction[]): void {
+    this.#release(peer, piece)
+    out.push({ type: 'cancel', root: this.root, peer: peer.key, piece })
+  }
+
   /** Drops one source of a piece; the last one gone makes it missing again. True when there was something to drop. */
   #release(peer: SwarmPeer, piece: number): boolean {
     if (peer.release(piece) === undefined) return false
@@ -294,6 +327,13 @@ export class Swarm {
     if (this.#states[piece] === 'requested' && (sources === undefined || sources.size === 0))
       this.#reopen(piece)
     return true
+  }
+
+  /** To be had again, and asked for where nothing is known of it. */
+  #again(piece: number, now: Millis, out: SwarmAction[]): void {
+    this.#reopen(piece)
+    for (const peer of this.peers.values()) peer.askAgain(piece)
+    this.fillAll(now, out)
   }
 
   /** Missing again, unless another source of the endgame is still sending it. */
@@ -338,6 +378,8 @@ export class Swarm {
     }
     check(have === this.#have, `counted ${this.#have} pieces, have ${have}`)
     for (const peer of this.peers.values()) {
+      for (let piece = 0; piece < peer.askFrom; piece++)
+        check(!this.#isWanted(piece) || peer.knows(piece), `${peer.key} is never asked for ${piece}`)
       let bytes = 0
       for (const [piece, request] of peer.requests) {
         bytes += request.size

@@ -126,17 +126,20 @@ export class Uplink {
     const [key, want] = first
     receiver.queue.delete(key)
     receiver.sending.set(key, { size: want.size, since: now })
-    this.#virtualNow = receiver.tag
+    // one that was busy may come with an older tag
+    this.#virtualNow = Math.max(this.#virtualNow, receiver.tag)
     receiver.tag += want.size
     return { peer: receiver.key, want }
   }
 
+  /** Ends all business of one root; a receiver that is left with none is gone. */
   #forget(receiver: Receiver, root: RootKey): void {
     for (const key of [...receiver.queue.keys(), ...receiver.sending.keys()]) {
       if (!key.endsWith(`@${root}`)) continue
       receiver.queue.delete(key)
       receiver.sending.delete(key)
     }
+    if (receiver.queue.size === 0 && receiver.sending.size === 0) this.#receivers.delete(receiver.key)
   }
 
   #receiver(key: PeerKey): Receiver {

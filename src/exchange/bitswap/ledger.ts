@@ -4,8 +4,8 @@ import { blockKey } from '../../core/cid.ts'
 import type { BlockKey } from '../../core/types.ts'
 import type { WantEntry, WantKind } from './message.ts'
 
-/** kubo queues 1,024; twice that leaves room for the questions beside. More are refused. */
-const MOST_WANTS = 2_048
+/** Of some 400 bytes each. One of our own peers leaves up to 4,096 questions open for each root. More are refused. */
+const MOST_WANTS = 8_192
 
 export interface PeerWant {
   readonly cid: CID
