@@ -8,34 +8,20 @@ import type { Inline, Manifest } from '../content/manifest.ts'
 import { leafWrapping, unwrapLeaf } from '../content/verify.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import { DAG_PB } from '../core/cid.ts'
-import { ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
-import type { BlockIndex } from './block-index.ts'
-import { type Catalogue, type Change, rowOf } from './catalogue.ts'
-import { Claims, decodeClaims, encodeClaims } from './claims.ts'
+import { beginPartial, restoreInline } from './begin.ts'
+import { type Change, rowOf } from './catalogue.ts'
+import { Claims, encodeClaims } from './claims.ts'
+import { notIndexed, notOpen, notTheLeaf, removed, unfinished } from './download-errors.ts'
 import { filesIntact, pieceOnDisk, readLeaf } from './former-pieces.ts'
-import { inlineBlock, inlinePayload } from './inline-node.ts'
 import { inlineAt, type Layout, type LeafPlace, pieceAt } from './layout.ts'
-import { indexLayout, type Layouts, layoutRows, wrapsRow } from './layouts.ts'
-import type { NodeStore } from './node-store.ts'
-import { PartialTree, partialPath } from './partial.ts'
+import { indexLayout, layoutRows, wrapsRow } from './layouts.ts'
+import type { PartialTree } from './partial.ts'
+import type { Parts } from './parts.ts'
 import { kindAt, placeAt, syncDirectory, targetExists } from './place.ts'
 import type { KeptShare } from './share-row.ts'
-import type { ShareTable } from './share-table.ts'
 import type { Download, ShareRow } from './types.ts'
-import { splitInline, Wrappings } from './wrapping.ts'
-
-/** What a download works with. */
-export interface DownloadContext {
-  readonly catalogue: Catalogue
-  readonly index: BlockIndex
-  readonly nodes: NodeStore
-  readonly layouts: Layouts
-  readonly shares: ShareTable
-  readonly log: (line: string) => void
-  /** The download is over, one way or the other. */
-  readonly closed: () => void
-}
+import { splitInline } from './wrapping.ts'
 
 /** `moving`: the bytes are between their two names, and reads wait. `gone`: the share was removed. */
 type State = 'open' | 'moving' | 'closed' | 'gone'
@@ -45,7 +31,8 @@ const PIECES_PER_TURN = 1024
 
 export class PartialDownload implements Download {
   readonly root: RootKey
-  readonly #context: DownloadContext
+  readonly #parts: Parts
+  readonly #closed: () => void
   readonly #release: () => void
   #state: State = 'open'
   #have = new Bitfield(0)
@@ -59,10 +46,12 @@ export class PartialDownload implements Download {
   #moving: Promise<unknown> = Promise.resolve()
   readonly #underWay = new Set<Promise<unknown>>()
 
-  constructor(root: RootKey, context: DownloadContext) {
+  /** `closed` is called when the download is over, one way or the other. */
+  constructor(root: RootKey, parts: Parts, closed: () => void) {
     this.root = root
-    this.#context = context
-    this.#release = context.nodes.hold()
+    this.#parts = parts
+    this.#closed = closed
+    this.#release = parts.nodes.hold()
     this.#claims = this.#newClaims(new Bitfield(0))
   }
 
@@ -81,20 +70,16 @@ export class PartialDownload implements Download {
   }
 
   async begin(manifest: Manifest): Promise<void> {
-    const share = this.#share()
-    const base = partialPath(share.row.path)
-    const resumed = share.partial !== 'none' && (await kindAt(base)) !== undefined
-    if (share.partial === 'none' && (await kindAt(base)) !== undefined) throw targetExists(base)
-    const tree = new PartialTree(base, manifest)
-    const layout = await this.#formerLayout(manifest, resumed)
-    if (resumed) await tree.scan()
-    await tree.checkSpace()
-    await this.#begun(manifest, resumed)
-    await tree.make()
-    for (const inline of layout.inlines) this.#inlinePlaces.add(`${inline.entry} ${inline.offset}`)
+    const { layout, tree, claimed, sealed } = await beginPartial(this.#parts, this.#share(), manifest)
+    this.#claims = this.#newClaims(claimed)
+    this.#sealed = sealed
     this.#layout = layout
     this.#tree = tree
-    await this.#restoreInlines(layout, tree)
+    for (const inline of layout.inlines) {
+      this.#inlinePlaces.add(`${inline.entry} ${inline.offset}`)
+      const written = await restoreInline(this.#parts, this.root, tree, inline)
+      if (written) this.#claims.wrote(inline.entry, inline.size)
+    }
   }
 
   extend(): Promise<void> {
@@ -105,14 +90,14 @@ export class PartialDownload implements Download {
 
   async sealed(): Promise<void> {
     await this.extend()
-    const { layout } = this.#parts()
+    const { layout } = this.#begun()
     if (this.#sealed) return
     // inline bytes have no claim in the bitmap: a manifest row says that they are there
     await this.#claims.flush()
-    await this.#context.nodes.sync()
-    await indexLayout(this.#context.index, this.#share().slot, layout)
+    await this.#parts.nodes.sync()
+    await indexLayout(this.#parts.index, this.#share().slot, layout)
     const { size, pieces } = layout.manifest
-    await this.#context.shares.change(
+    await this.#parts.shares.change(
       this.root,
       { size, pieces: pieces.length },
       { along: layoutRows(this.root, layout), partial: 'begun' },
@@ -131,7 +116,7 @@ export class PartialDownload implements Download {
   async finish(): Promise<ShareRow> {
     await this.sealed()
     if (!this.#have.complete) throw unfinished(this.#have)
-    const { tree, layout } = this.#parts()
+    const { tree, layout } = this.#begun()
     await this.#claims.flush()
     await tree.complete()
     const { path } = this.#share().row
@@ -184,55 +169,15 @@ export class PartialDownload implements Download {
     await this.#moving
   }
 
-  async #formerLayout(manifest: Manifest, resumed: boolean): Promise<Layout> {
-    const { catalogue, layouts } = this.#context
-    const sealed = await layouts.get(this.root)
-    this.#sealed = sealed !== undefined
-    const wraps = resumed ? await catalogue.get(rowOf('wraps', this.root)) : undefined
-    return {
-      manifest,
-      wrappings: wraps === undefined ? new Wrappings() : Wrappings.decode(wraps),
-      inlines: sealed?.inlines.slice() ?? [],
-    }
-  }
-
-  /** The partial tree is ours from here on; without one, nothing is claimed. */
-  async #begun(manifest: Manifest, resumed: boolean): Promise<void> {
-    const have = rowOf('have', this.root)
-    const claimed = resumed ? decodeClaims(await this.#context.catalogue.get(have)) : new Bitfield(0)
-    this.#claims = this.#newClaims(claimed)
-    const { partial } = this.#share()
-    const along: Change[] = resumed
-      ? []
-      : [
-          { type: 'del', key: have },
-          { type: 'del', key: rowOf('wraps', this.root) },
-        ]
-    const next = partial === 'suspect' && resumed ? 'suspect' : 'begun'
-    await this.#context.shares.change(this.root, { size: manifest.size }, { partial: next, along })
-  }
-
-  /** Bytes of a sealed walk that came with its nodes, where their file was lost. */
-  async #restoreInlines(layout: Layout, tree: PartialTree): Promise<void> {
-    for (const inline of layout.inlines) {
-      if (tree.intact(inline.entry)) continue
-      const block = await inlineBlock(this.#context.nodes, inline.cid)
-      const payload = block && inlinePayload(inline.cid, block)
-      if (payload?.length !== inline.size) throw nodeLost(this.#share().row)
-      await tree.write(inline.entry, inline.offset, payload)
-      this.#claims.wrote(inline.entry, payload.length)
-    }
-  }
-
   async #extend(): Promise<void> {
-    const { layout, tree } = this.#parts()
+    const { layout, tree } = this.#begun()
     const { pieces } = layout.manifest
     const first = this.#have.length
     const count = pieces.length - first
     if (count === 0) return
     const { slot, partial } = this.#share()
     const digest = (piece: number) => pieces.digest(piece)
-    await this.#context.index.add({ slot, kind: 'piece', first, count, digest }, 'soon')
+    await this.#parts.index.add({ slot, kind: 'piece', first, count, digest }, 'soon')
     this.#have = this.#have.resized(first + count)
     this.#claims.grow(first + count)
     for (let piece = first; piece < first + count; piece++) {
@@ -258,7 +203,7 @@ export class PartialDownload implements Download {
   }
 
   async #writePiece(piece: number, block: Uint8Array): Promise<void> {
-    const { layout, tree } = this.#parts()
+    const { layout, tree } = this.#begun()
     const { pieces } = layout.manifest
     if (piece < 0 || piece >= this.#have.length) throw notIndexed(piece)
     if (this.#have.has(piece)) return
@@ -283,13 +228,13 @@ export class PartialDownload implements Download {
   }
 
   async #writeInline({ cid, place, data }: Inline): Promise<void> {
-    const { layout, tree } = this.#parts()
+    const { layout, tree } = this.#begun()
     await tree.write(place.entry, place.offset, data)
     this.#claims.wrote(place.entry, data.length)
     const key = `${place.entry} ${place.offset}`
     if (this.#inlinePlaces.has(key)) return
     this.#inlinePlaces.add(key)
-    const block = await this.#context.nodes.get(cid)
+    const block = await this.#parts.nodes.get(cid)
     layout.inlines.push({
       cid,
       ...place,
@@ -300,7 +245,7 @@ export class PartialDownload implements Download {
 
   async #move(layout: Layout, tree: PartialTree, path: string): Promise<ShareRow> {
     this.#state = 'moving'
-    const { shares, layouts } = this.#context
+    const { shares, layouts } = this.#parts
     try {
       await this.#settle()
       await shares.change(this.root, { phase: 'finishing' })
@@ -324,7 +269,7 @@ export class PartialDownload implements Download {
     if (!this.#have.has(piece)) return undefined
     const block = await this.#readLeaf((layout) => pieceAt(layout, piece))
     if (block === undefined && this.#state === 'open') {
-      this.#context.log(`piece ${piece} of ${this.root} is no longer in the partial file`)
+      this.#parts.log(`piece ${piece} of ${this.root} is no longer in the partial file`)
       this.#have.delete(piece)
       this.#claims.withdraw(piece)
     }
@@ -346,16 +291,16 @@ export class PartialDownload implements Download {
     const have: Change = { type: 'put', key: rowOf('have', this.root), value: encodeClaims(claimed) }
     if (this.#state === 'gone') return
     const along = this.#layout === undefined ? [have] : [have, wrapsRow(this.root, this.#layout)]
-    await this.#context.shares.change(this.root, {}, { along })
+    await this.#parts.shares.change(this.root, {}, { along })
   }
 
   #share(): KeptShare {
-    const share = this.#context.shares.get(this.root)
+    const share = this.#parts.shares.get(this.root)
     if (share === undefined || this.#state === 'gone') throw removed(this.root)
     return share
   }
 
-  #parts(): { layout: Layout; tree: PartialTree } {
+  #begun(): { layout: Layout; tree: PartialTree } {
     if (this.#state === 'gone') throw removed(this.root)
     if (this.#state === 'closed' || this.#layout === undefined || this.#tree === undefined)
       throw notOpen(this.root)
@@ -379,49 +324,6 @@ export class PartialDownload implements Download {
   async #end(): Promise<void> {
     await this.#tree?.close()
     this.#release()
-    this.#context.closed()
+    this.#closed()
   }
-}
-
-function unfinished(have: Bitfield): ShareError {
-  const message = `${have.length - have.count} pieces are missing from the partial file`
-  return new ShareError(
-    'VERIFICATION_FAILED',
-    message,
-    'run the same command again: it fetches what is missing',
-  )
-}
-
-function nodeLost(row: ShareRow): ShareError {
-  const hint = `remove the share with \`share rm ${row.root}\`, then get it again`
-  return new ShareError(
-    'IO',
-    `part of ${partialPath(row.path)} was lost, and so was the block it came with`,
-    hint,
-  )
-}
-
-function removed(root: RootKey): ShareError {
-  return new ShareError('NOT_FOUND', `${root} was removed`, 'get it again if you still want it')
-}
-
-function notOpen(root: RootKey): ShareError {
-  return new ShareError(
-    'INTERNAL',
-    `the download of ${root} is not open`,
-    'run the same command again: it resumes',
-  )
-}
-
-function notIndexed(piece: number): ShareError {
-  return new ShareError('INTERNAL', `piece ${piece} is not indexed yet`, 'report this; nothing is lost')
-}
-
-function notTheLeaf(piece: number): ShareError {
-  const hint = 'this content is malformed and cannot be downloaded'
-  return new ShareError(
-    'BAD_CONTENT',
-    `the block of piece ${piece} is not the leaf that the DAG promises`,
-    hint,
-  )
 }

@@ -6,30 +6,18 @@
 import { decode } from '@ipld/dag-pb'
 import { CID } from 'multiformats/cid'
 import { DAG_PB, SHA2_256 } from '../core/cid.ts'
-import type { BlockIndex } from './block-index.ts'
-import type { FileBlocks } from './file-blocks.ts'
-import type { Layouts } from './layouts.ts'
-import type { NodeStore } from './node-store.ts'
+import type { Parts } from './parts.ts'
 import type { KeptShare } from './share-row.ts'
-import type { ShareTable } from './share-table.ts'
 
-export interface Collector {
-  readonly shares: ShareTable
-  readonly layouts: Layouts
-  readonly index: BlockIndex
-  readonly nodes: NodeStore
-  readonly files: FileBlocks
-}
-
-export async function collectGarbage(collector: Collector): Promise<{ blocks: number; bytes: number }> {
-  const { nodes, index, shares } = collector
+export async function collectGarbage(parts: Parts): Promise<{ blocks: number; bytes: number }> {
+  const { nodes, index, shares } = parts
   const release = nodes.hold()
   try {
     const needed = new Set<string>()
-    for (const share of shares.all()) await markNodes(collector, share, needed)
+    for (const share of shares.all()) await markNodes(parts, share, needed)
     const freed = { blocks: 0, bytes: 0 }
     for await (const cid of nodes.list()) {
-      if (needed.has(keyOf(cid)) || (await isCopiedLeaf(collector, cid))) continue
+      if (needed.has(keyOf(cid)) || (await isCopiedLeaf(parts, cid))) continue
       const bytes = await nodes.deleteUnheld(cid)
       if (bytes === undefined) continue
       freed.blocks++
@@ -42,15 +30,15 @@ export async function collectGarbage(collector: Collector): Promise<{ blocks: nu
   }
 }
 
-async function markNodes(collector: Collector, share: KeptShare, needed: Set<string>): Promise<void> {
-  const rebuilt = await rebuiltInlines(collector, share)
+async function markNodes(parts: Parts, share: KeptShare, needed: Set<string>): Promise<void> {
+  const rebuilt = await rebuiltInlines(parts, share)
   const seen = new Set<string>()
   const stack = [CID.parse(share.row.root)]
   for (let cid = stack.pop(); cid !== undefined; cid = stack.pop()) {
     const key = keyOf(cid)
     if (seen.has(key) || rebuilt.has(key) || !mayBeNode(cid)) continue
     seen.add(key)
-    const block = await collector.nodes.get(cid)
+    const block = await parts.nodes.get(cid)
     if (block === undefined) continue
     needed.add(key)
     stack.push(...linksOf(block))
@@ -58,10 +46,7 @@ async function markNodes(collector: Collector, share: KeptShare, needed: Set<str
 }
 
 /** Inline nodes whose blocks the share's own file gives, verified just now. */
-async function rebuiltInlines(
-  { layouts, files, nodes }: Collector,
-  { row }: KeptShare,
-): Promise<Set<string>> {
+async function rebuiltInlines({ layouts, files, nodes }: Parts, { row }: KeptShare): Promise<Set<string>> {
   const rebuilt = new Set<string>()
   if (row.phase !== 'complete' || row.copied || row.damaged.length > 0) return rebuilt
   const layout = await layouts.get(row.root)
@@ -73,7 +58,7 @@ async function rebuiltInlines(
   return rebuilt
 }
 
-async function isCopiedLeaf({ index, shares }: Collector, cid: CID): Promise<boolean> {
+async function isCopiedLeaf({ index, shares }: Parts, cid: CID): Promise<boolean> {
   const entries = await index.find(cid.multihash.digest)
   return entries.some((entry) => shares.withSlot(entry.slot)?.row.copied === true)
 }

@@ -1,0 +1,89 @@
+/** Where a download may go, and the row that it begins with. */
+import { constants } from 'node:fs'
+import { access, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { errno, ShareError } from '../core/errors.ts'
+import type { RootKey } from '../core/types.ts'
+import { partialPath } from './partial.ts'
+import { kindAt, targetExists } from './place.ts'
+import type { KeptShare } from './share-row.ts'
+import type { ShareTable } from './share-table.ts'
+import type { ShareRow } from './types.ts'
+
+export interface Asked {
+  readonly root: RootKey
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  readonly peers: readonly string[]
+}
+
+/**
+ * Checks the target and writes the row of a download that begins or goes on. What was begun keeps its path.
+ * @throws ShareError TARGET_EXISTS, NOT_FOUND, UNREADABLE; CONFLICT when the share is here already
+ */
+export async function prepareDownload(shares: ShareTable, asked: Asked): Promise<void> {
+  const former = shares.get(asked.root)
+  if (former?.row.phase === 'complete' && !(await isLost(former.row))) throw alreadyHere(former.row)
+  const begun = former !== undefined && (await isBegun(former))
+  const path = begun ? former.row.path : asked.path
+  await checkTarget(path)
+  if (!begun && (await kindAt(partialPath(path))) !== undefined) throw targetExists(partialPath(path))
+  const rivals = shares.all().filter(({ row }) => row.phase !== 'complete' && row.root !== asked.root)
+  if (rivals.some(({ row }) => row.path === path)) throw targetExists(path)
+  const peers = [...new Set([...(former?.row.peers ?? []), ...asked.peers])]
+  const row = newRow({ ...asked, path, peers, name: begun ? former.row.name : asked.name }, former?.row)
+  const slot = former?.slot ?? (await shares.newSlot())
+  await shares.put({ row, slot, partial: begun ? former.partial : 'none' })
+}
+
+/** A row that keeps what a share with the same root has gathered. */
+export function newRow(share: Asked, former: ShareRow | undefined): ShareRow {
+  return {
+    root: share.root,
+    name: share.name,
+    path: share.path,
+    phase: 'incomplete',
+    copied: false,
+    paused: former?.paused ?? false,
+    size: former?.size ?? 0,
+    pieces: former?.pieces ?? 0,
+    uploaded: former?.uploaded ?? 0,
+    downloaded: former?.downloaded ?? 0,
+    addedAt: former?.addedAt ?? Date.now(),
+    damaged: [],
+    peers: share.peers,
+  }
+}
+
+/** Deletes what a download left unfinished. */
+export async function dropPartial({ row, partial }: KeptShare): Promise<void> {
+  if (row.phase === 'complete' || partial === 'none') return
+  await rm(partialPath(row.path), { recursive: true, force: true })
+}
+
+async function isBegun({ row, partial }: KeptShare): Promise<boolean> {
+  return partial !== 'none' && (await kindAt(partialPath(row.path))) !== undefined
+}
+
+/** The bytes of a complete share are gone or spoilt, so that it may be fetched again. */
+async function isLost(row: ShareRow): Promise<boolean> {
+  return row.damaged.length > 0 || (!row.copied && (await kindAt(row.path)) === undefined)
+}
+
+async function checkTarget(path: string): Promise<void> {
+  if ((await kindAt(path)) !== undefined) throw targetExists(path)
+  const directory = dirname(path)
+  try {
+    await access(directory, constants.W_OK)
+  } catch (thrown) {
+    if (errno(thrown) !== 'ENOENT') throw ShareError.from(thrown)
+    const hint = 'make it first, or choose another target with -o'
+    throw new ShareError('NOT_FOUND', `there is no directory ${directory}`, hint, { cause: thrown })
+  }
+}
+
+function alreadyHere(row: ShareRow): ShareError {
+  const message = `${row.root} is already here: ${row.path}`
+  return new ShareError('CONFLICT', message, 'copy it from there, or forget it with `share rm` first')
+}
