@@ -26,10 +26,16 @@ export class Claims {
   /** Claims were withdrawn, and the row still has them. */
   #withdrawn = false
   #flushes: Promise<void> = Promise.resolve()
+  #failure: unknown
 
   constructor(writer: ClaimWriter, former: Bitfield) {
     this.#writer = writer
     this.#claimed = former
+  }
+
+  /** Why nothing can be claimed any more in this run. */
+  get failure(): unknown {
+    return this.#failure
   }
 
   has(piece: number): boolean {
@@ -72,10 +78,15 @@ export class Claims {
     this.#stored = new Set()
     this.#written = new Set()
     this.#withdrawn = false
-    await this.#writer.sync(written)
-    for (const piece of this.#claiming) this.#claimed.add(piece)
+    try {
+      await this.#writer.sync(written)
+      for (const piece of this.#claiming) this.#claimed.add(piece)
+      await this.#writer.save(this.#claimed)
+    } catch (thrown) {
+      this.#failure = thrown
+      throw thrown
+    }
     this.#claiming = new Set()
-    await this.#writer.save(this.#claimed)
   }
 }
 

@@ -2,10 +2,9 @@
  * One root's download: a partial tree that fills, an index and a bitmap that say what is there, and at the
  * end one durable step after the other to the final name. Killed at any point, it opens again from its rows.
  */
-import { dirname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Inline, Manifest } from '../content/manifest.ts'
-import { leafWrapping, unwrapLeaf } from '../content/verify.ts'
+import { unwrapLeaf } from '../content/verify.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import { DAG_PB } from '../core/cid.ts'
 import type { RootKey } from '../core/types.ts'
@@ -13,15 +12,16 @@ import { beginPartial, restoreInline } from './begin.ts'
 import { type Change, rowOf } from './catalogue.ts'
 import { Claims, encodeClaims } from './claims.ts'
 import { notIndexed, notOpen, notTheLeaf, removed, unfinished } from './download-errors.ts'
-import { filesIntact, pieceOnDisk, readLeaf } from './former-pieces.ts'
+import { giveName } from './finish.ts'
+import { type Former, lookFor, readLeaf } from './former-pieces.ts'
 import { inlineAt, type Layout, type LeafPlace, pieceAt } from './layout.ts'
 import { indexLayout, layoutRows, wrapsRow } from './layouts.ts'
 import type { PartialTree } from './partial.ts'
 import type { Parts } from './parts.ts'
-import { kindAt, placeAt, syncDirectory, targetExists } from './place.ts'
+import { kindAt, targetExists } from './place.ts'
 import type { KeptShare } from './share-row.ts'
 import type { Download, ShareRow } from './types.ts'
-import { splitInline } from './wrapping.ts'
+import { around, splitInline } from './wrapping.ts'
 
 /** `moving`: the bytes are between their two names, and reads wait. `gone`: the share was removed. */
 type State = 'open' | 'moving' | 'closed' | 'gone'
@@ -150,7 +150,7 @@ export class PartialDownload implements Download {
 
   /** Claims what was stored; called every few seconds. */
   async flush(): Promise<void> {
-    if (this.#state !== 'open' || this.#tree === undefined) return
+    if (this.#state !== 'open' || this.#claims.failure !== undefined) return
     await this.#claims.flush()
   }
 
@@ -161,7 +161,7 @@ export class PartialDownload implements Download {
 
   /** An inline node's block from the partial tree, hashed. */
   readInline(inline: number): Promise<Uint8Array | undefined> {
-    return this.#track(this.#readLeaf((layout) => inlineAt(layout, inline)))
+    return this.#track(this.#readInline(inline))
   }
 
   /** Resolves when the bytes are not between their two names. */
@@ -183,23 +183,18 @@ export class PartialDownload implements Download {
     for (let piece = first; piece < first + count; piece++) {
       if (piece % PIECES_PER_TURN === 0) await nextTurn()
       if (this.#state !== 'open') return
-      await this.#lookFor(layout, tree, piece, partial === 'suspect')
+      const trusted = this.#claims.has(piece) && partial !== 'suspect'
+      this.#found(layout, piece, await lookFor(layout, tree, piece, trusted, this.#claims.has(piece)))
     }
   }
 
-  async #lookFor(layout: Layout, tree: PartialTree, piece: number, suspect: boolean): Promise<void> {
-    const claimed = this.#claims.has(piece)
-    if (claimed && !suspect && filesIntact(layout, tree, piece)) {
-      this.#have.add(piece)
+  #found(layout: Layout, piece: number, former: Former): void {
+    if (former === 'missing') {
+      this.#claims.withdraw(piece)
       return
     }
-    const found = await pieceOnDisk(layout, tree, piece, claimed)
-    if (found) {
-      this.#have.add(piece)
-      if (!claimed) this.#written(layout, piece)
-    } else if (claimed) {
-      this.#claims.withdraw(piece)
-    }
+    this.#have.add(piece)
+    if (former === 'unclaimed') this.#written(layout, piece)
   }
 
   async #writePiece(piece: number, block: Uint8Array): Promise<void> {
@@ -207,18 +202,13 @@ export class PartialDownload implements Download {
     const { pieces } = layout.manifest
     if (piece < 0 || piece >= this.#have.length) throw notIndexed(piece)
     if (this.#have.has(piece)) return
+    if (this.#claims.failure !== undefined) throw this.#claims.failure
     const payload = unwrapLeaf(pieces.codec(piece), block, pieces.size(piece))
     if (payload === undefined || block.length !== pieces.blockSize(piece)) throw notTheLeaf(piece)
-    if (pieces.codec(piece) === DAG_PB) this.#learnWrapping(layout, piece, block, payload)
+    if (pieces.codec(piece) === DAG_PB) layout.wrappings.learn(piece, payload.length, around(block, payload))
     for (const place of pieces.places(piece)) await tree.write(place.entry, place.offset, payload)
     this.#have.add(piece)
     this.#written(layout, piece)
-  }
-
-  #learnWrapping(layout: Layout, piece: number, block: Uint8Array, payload: Uint8Array): void {
-    const { prefix, suffix } = leafWrapping(block, payload)
-    const wrapping = { prefix: block.slice(0, prefix), suffix: block.slice(block.length - suffix) }
-    layout.wrappings.learn(piece, payload.length, wrapping)
   }
 
   #written(layout: Layout, piece: number): void {
@@ -245,41 +235,49 @@ export class PartialDownload implements Download {
 
   async #move(layout: Layout, tree: PartialTree, path: string): Promise<ShareRow> {
     this.#state = 'moving'
-    const { shares, layouts } = this.#parts
     try {
       await this.#settle()
-      await shares.change(this.root, { phase: 'finishing' })
-      const kind = layout.manifest.entries[0]?.kind ?? 'file'
-      await placeAt(kind, tree.base, path)
-      await syncDirectory(dirname(path))
+      await giveName(this.#parts, this.root, layout, tree.base, path)
     } catch (thrown) {
-      await shares.change(this.root, { phase: 'incomplete' })
       this.#state = 'open'
       throw thrown
     }
-    const along: Change[] = [{ type: 'del', key: rowOf('have', this.root) }, wrapsRow(this.root, layout)]
-    const done = await shares.change(this.root, { phase: 'complete' }, { partial: 'none', along })
-    layouts.put(this.root, layout)
+    const { row } = this.#share()
     this.#state = 'closed'
     await this.#end()
-    return done?.row ?? this.#share().row
+    return row
   }
 
   async #readPiece(piece: number): Promise<Uint8Array | undefined> {
     if (!this.#have.has(piece)) return undefined
     const block = await this.#readLeaf((layout) => pieceAt(layout, piece))
-    if (block === undefined && this.#state === 'open') {
+    if (block === 'spoilt') {
       this.#parts.log(`piece ${piece} of ${this.root} is no longer in the partial file`)
       this.#have.delete(piece)
       this.#claims.withdraw(piece)
+      return undefined
     }
     return block
   }
 
-  async #readLeaf(find: (layout: Layout) => LeafPlace | undefined): Promise<Uint8Array | undefined> {
+  async #readInline(inline: number): Promise<Uint8Array | undefined> {
+    const block = await this.#readLeaf((layout) => inlineAt(layout, inline))
+    return block === 'spoilt' ? undefined : block
+  }
+
+  /** `undefined` when it cannot be read just now. */
+  async #readLeaf(
+    find: (layout: Layout) => LeafPlace | undefined,
+  ): Promise<Uint8Array | 'spoilt' | undefined> {
     if (this.#state !== 'open' || this.#layout === undefined || this.#tree === undefined) return undefined
     const leaf = find(this.#layout)
-    return leaf && readLeaf(this.#tree, leaf)
+    if (leaf === undefined) return undefined
+    try {
+      return (await readLeaf(this.#tree, leaf)) ?? 'spoilt'
+    } catch (thrown) {
+      this.#parts.log(`reading the partial file of ${this.root}: ${thrown}`)
+      return undefined
+    }
   }
 
   #newClaims(former: Bitfield): Claims {

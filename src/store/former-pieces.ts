@@ -6,28 +6,29 @@ import type { PartialTree } from './partial.ts'
 /** Bytes looked at, at both ends of a piece, before all of it is read. */
 const PROBE = 4096
 
-/** All the files that a piece goes to are there in full size. */
-export function filesIntact(layout: Layout, tree: PartialTree, piece: number): boolean {
-  return layout.manifest.pieces.places(piece).every((place) => tree.intact(place.entry))
-}
+/** `claimed`: the bitmap says so, rightly. `unclaimed`: it is there all the same. */
+export type Former = 'claimed' | 'unclaimed' | 'missing'
 
 /**
- * Hashes a piece at all its places. `thorough` also looks where both ends are zeros: what was never
- * written reads as zeros, so most of a sparse file can be passed over without reading it.
+ * Looks for one piece. A trusted claim stands where its files have their full size; otherwise the hash
+ * decides. Of unclaimed pieces most were never written, which their ends tell without reading all of it.
  */
-export async function pieceOnDisk(
+export async function lookFor(
   layout: Layout,
   tree: PartialTree,
   piece: number,
-  thorough: boolean,
-): Promise<boolean> {
-  for (const place of layout.manifest.pieces.places(piece)) {
+  trusted: boolean,
+  claimed: boolean,
+): Promise<Former> {
+  const places = layout.manifest.pieces.places(piece)
+  if (trusted && places.every((place) => tree.intact(place.entry))) return 'claimed'
+  for (const place of places) {
     const leaf = pieceAt(layout, piece, place)
-    if (leaf === undefined || leaf.offset + leaf.size > tree.formerSize(leaf.entry)) return false
-    if (!thorough && !(await looksWritten(tree, leaf))) return false
-    if ((await readLeaf(tree, leaf)) === undefined) return false
+    if (leaf === undefined || leaf.offset + leaf.size > tree.formerSize(leaf.entry)) return 'missing'
+    if (!claimed && !(await looksWritten(tree, leaf))) return 'missing'
+    if ((await readLeaf(tree, leaf)) === undefined) return 'missing'
   }
-  return true
+  return claimed ? 'claimed' : 'unclaimed'
 }
 
 /** A block from the partial tree; undefined when its bytes are not there. */

@@ -6,7 +6,7 @@ import type { Phase, ShareRow } from './types.ts'
  * What is known of a share's partial file. `none`: not made yet. `begun`: it is ours, and what the bitmap
  * claims is there. `suspect`: the claims are to be hashed before they count.
  */
-export type PartialState = 'none' | 'begun' | 'suspect'
+type PartialState = 'none' | 'begun' | 'suspect'
 
 export interface KeptShare {
   readonly row: ShareRow

@@ -31,20 +31,19 @@ export function standardWrapping(form: Form, size: number): Wrapping {
   return { prefix, suffix }
 }
 
-/** What surrounds the payload of a dag-pb leaf; undefined when the block is no leaf with so many bytes of content. */
-export function splitLeaf(block: Uint8Array, size: number): Wrapping | undefined {
-  const payload = unwrapLeaf(DAG_PB, block, size)
-  if (payload === undefined) return undefined
+/** What surrounds the payload, a view of the block, in it. */
+export function around(block: Uint8Array, payload: Uint8Array): Wrapping {
   const { prefix, suffix } = leafWrapping(block, payload)
   return { prefix: block.slice(0, prefix), suffix: block.slice(block.length - suffix) }
 }
 
 /** The wrapping of an inline node, when it is small enough to keep in the row. */
 export function splitInline(block: Uint8Array, size: number): Wrapping | undefined {
-  return block.length - size > MAX_KEPT_WRAPPING ? undefined : splitLeaf(block, size)
+  const payload = block.length - size > MAX_KEPT_WRAPPING ? undefined : unwrapLeaf(DAG_PB, block, size)
+  return payload && around(block, payload)
 }
 
-export function sameWrapping(one: Wrapping, other: Wrapping): boolean {
+function sameWrapping(one: Wrapping, other: Wrapping): boolean {
   return Buffer.compare(one.prefix, other.prefix) === 0 && Buffer.compare(one.suffix, other.suffix) === 0
 }
 
