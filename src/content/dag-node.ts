@@ -7,6 +7,7 @@ import type { CID } from 'multiformats/cid'
 import { DAG_PB, IDENTITY, unsupported } from '../core/cid.ts'
 import { badContent } from './bad-content.ts'
 import type { Budgets } from './budgets.ts'
+import { SHARD_HASH } from './hamt.ts'
 import { decodeUnixfs, type UnixfsData } from './unixfs-data.ts'
 
 export interface Link {
@@ -28,7 +29,7 @@ export interface FileNode {
   readonly sizes: readonly number[]
 }
 
-export interface DirectoryNode {
+interface DirectoryNode {
   readonly kind: 'directory'
   readonly links: readonly Link[]
 }
@@ -43,15 +44,13 @@ export interface ShardNode {
   readonly links: readonly Link[]
 }
 
-export interface SymlinkNode {
+interface SymlinkNode {
   readonly kind: 'symlink'
   readonly target: string
 }
 
 export type DagNode = FileNode | DirectoryNode | ShardNode | SymlinkNode
 
-/** murmur3-x64-64, the only hash that UnixFS names for HAMT directories. */
-const MURMUR3 = 0x22
 /** As kubo: wider shards cost more to reject than they are worth. */
 const MAX_FANOUT = 1024
 const MIN_FANOUT = 8
@@ -118,7 +117,7 @@ function fileNode(unixfs: UnixfsData, links: readonly Link[], budgets: Budgets):
 
 function shardNode(unixfs: UnixfsData, links: readonly Link[]): ShardNode {
   const { fanout = 0, hashType } = unixfs
-  if (hashType !== MURMUR3) throw new Error('its directory shards use an unknown hash')
+  if (hashType !== SHARD_HASH) throw new Error('its directory shards use an unknown hash')
   if (fanout < MIN_FANOUT || fanout > MAX_FANOUT || !Number.isInteger(Math.log2(fanout)))
     throw new Error(`its fanout is ${fanout}`)
   const prefix = (fanout - 1).toString(16).length

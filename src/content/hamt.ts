@@ -1,6 +1,14 @@
 /** Where a name belongs in a HAMT directory: successive slots from the bits of its murmur3-x64-64 hash. */
 import { murmur364 } from '@multiformats/murmur3'
 
+/** murmur3-x64-64 by its multihash code: the only hash that UnixFS names for HAMT directories. */
+export const SHARD_HASH = 0x22
+
+/** Eight bytes. */
+export async function nameHash(name: string): Promise<Uint8Array> {
+  return murmur364.encode(Buffer.from(name))
+}
+
 export interface SlotPath {
   /**
    * The slot at the next level, as the hex prefix that its link carries.
@@ -10,8 +18,7 @@ export interface SlotPath {
 }
 
 export async function slotPath(name: string): Promise<SlotPath> {
-  const hash = await murmur364.encode(Buffer.from(name))
-  let bits = Buffer.from(hash).readBigUInt64BE()
+  let bits = Buffer.from(await nameHash(name)).readBigUInt64BE()
   let left = 64
   return {
     next(fanout) {

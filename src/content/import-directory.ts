@@ -4,13 +4,13 @@
  * so its CIDs differ from kubo's for directories with thousands of them.
  */
 import { encode, prepare } from '@ipld/dag-pb'
-import { UnixFS } from 'ipfs-unixfs'
-import { DirSharded } from 'ipfs-unixfs-importer/utils'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { DAG_PB, SHA2_256 } from '../core/cid.ts'
-import { type Imported, type ImportSink, nodeStorage } from './import-file.ts'
+import type { Imported, ImportSink } from './import-file.ts'
+import { importShards } from './import-shards.ts'
 import { HAMT_THRESHOLD, PROFILES, type Profile } from './profile.ts'
+import { encodeUnixfs } from './unixfs-data.ts'
 import { sha256 } from './verify.ts'
 
 export interface NamedImport extends Imported {
@@ -23,44 +23,32 @@ export async function importDirectory(
   sink: ImportSink,
 ): Promise<Imported> {
   const { directorySize } = PROFILES[profile]
+  const store = storing(profile, sink)
+  // links alone above the threshold settle it for both measures, without making a block that is thrown away
+  if (linkBytes(children) > HAMT_THRESHOLD) return importShards(children, store)
   const links = children.map(({ name, cid, tsize }) => ({ Name: name, Hash: cid, Tsize: tsize }))
-  if (directorySize === 'links' && linkBytes(children) > HAMT_THRESHOLD)
-    return importShards(children, profile, sink)
-  const block = encode(prepare({ Data: new UnixFS({ type: 'directory' }).marshal(), Links: links }))
-  if (directorySize === 'block' && block.length > HAMT_THRESHOLD) return importShards(children, profile, sink)
-  return store(block, children, profile, sink)
+  const block = encode(prepare({ Data: encodeUnixfs({ type: 'directory' }), Links: links }))
+  if (directorySize === 'block' && block.length > HAMT_THRESHOLD) return importShards(children, store)
+  return store(
+    block,
+    children.reduce((sum, { tsize }) => sum + tsize, 0),
+  )
 }
 
 export function importSymlink(target: string, profile: Profile, sink: ImportSink): Promise<Imported> {
-  const unixfs = new UnixFS({ type: 'symlink', data: Buffer.from(target) })
-  return store(encode(prepare({ Data: unixfs.marshal() })), [], profile, sink)
+  const block = encode({ Data: encodeUnixfs({ type: 'symlink', data: Buffer.from(target) }), Links: [] })
+  return storing(profile, sink)(block, 0)
 }
 
-async function store(
-  block: Uint8Array,
-  children: readonly Imported[],
+function storing(
   profile: Profile,
   sink: ImportSink,
-): Promise<Imported> {
-  const cid = CID.create(PROFILES[profile].cidVersion, DAG_PB, Digest.create(SHA2_256, sha256(block)))
-  await sink.putNode(cid, block)
-  return { cid, tsize: children.reduce((sum, { tsize }) => sum + tsize, block.length) }
-}
-
-async function importShards(
-  children: readonly NamedImport[],
-  profile: Profile,
-  sink: ImportSink,
-): Promise<Imported> {
-  const directory = new DirSharded(
-    { root: true, dir: true, path: '', dirty: true, flat: false },
-    { cidVersion: PROFILES[profile].cidVersion },
-  )
-  for (const { name, cid, tsize } of children) await directory.put(name, { cid, size: BigInt(tsize) })
-  let root: Imported | undefined
-  for await (const { cid, size } of directory.flush(nodeStorage(sink))) root = { cid, tsize: Number(size) }
-  if (root === undefined) throw new RangeError('a directory without shards')
-  return root
+): (block: Uint8Array, below: number) => Promise<Imported> {
+  return async (block, below) => {
+    const cid = CID.create(PROFILES[profile].cidVersion, DAG_PB, Digest.create(SHA2_256, sha256(block)))
+    await sink.putNode(cid, block)
+    return { cid, tsize: block.length + below }
+  }
 }
 
 function linkBytes(children: readonly NamedImport[]): number {

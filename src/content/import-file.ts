@@ -1,15 +1,17 @@
 /**
- * One file into a DAG, by `ipfs-unixfs-importer` with leaves of our own making: hashed where they lie in the
- * read buffer and forgotten at once, so that memory does not grow with the file, and 1024 siblings that wait for
- * their parent are 1024 CIDs.
+ * One file into a DAG. The shape is the balanced layout of `ipfs-unixfs-importer`; leaves and nodes are made here, because the library
+ * writes the sizes of nodes of 2 to 4 GiB wrong (unixfs-data.ts). Leaves are hashed where they lie in the read buffer and forgotten
+ * at once, so that memory does not grow with the file: 1024 siblings that wait for their parent are 1024 CIDs.
  */
 import { encode } from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
-import { type BufferImporterResult, importFile, type WritableStorage } from 'ipfs-unixfs-importer'
+import type { InProgressImportResult } from 'ipfs-unixfs-importer'
+import { balanced } from 'ipfs-unixfs-importer/layout'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { DAG_PB, RAW, SHA2_256 } from '../core/cid.ts'
 import { PROFILES, type Profile } from './profile.ts'
+import { encodeUnixfs } from './unixfs-data.ts'
 import { sha256 } from './verify.ts'
 
 /** Where blocks go. */
@@ -41,7 +43,7 @@ export async function importChunks(file: ChunkImport): Promise<Imported> {
   return file.size > PROFILES[file.profile].chunkSize ? importLeaves(file) : importOneChunk(file)
 }
 
-/** A file of one chunk is its leaf. Done without the importer library, whose machinery costs more than the file. */
+/** A file of one chunk is its leaf. */
 async function importOneChunk({ chunks, profile, sink }: ChunkImport): Promise<Imported> {
   let only: Imported | undefined
   for await (const chunk of chunks) only = await putWhole(chunk, profile, sink)
@@ -57,46 +59,52 @@ async function putWhole(content: Uint8Array, profile: Profile, sink: ImportSink)
 }
 
 async function importLeaves({ chunks, profile, sink }: ChunkImport): Promise<Imported> {
-  const leaves = async function* (file: {
-    readonly content: AsyncIterable<Uint8Array>
-  }): AsyncGenerator<() => Promise<BufferImporterResult>> {
-    for await (const chunk of file.content) {
-      // hashed before the next chunk is asked for, since the reader will fill this buffer again
+  const { maxLinks } = PROFILES[profile]
+  const leaves = async function* (): AsyncGenerator<InProgressImportResult> {
+    for await (const chunk of chunks) {
       const { leaf, block } = makeLeaf(chunk, profile)
       await sink.putLeaf?.(leaf.cid, block)
-      yield async () => leaf
+      yield part(leaf, chunk.length)
     }
   }
-  const made = await importFile({ content: chunks }, nodeStorage(sink), {
-    profile,
-    chunker: (source) => source,
-    bufferImporter: leaves,
-    fileImportConcurrency: 1,
-    blockWriteConcurrency: 1,
-  })
-  return { cid: made.cid, tsize: Number(made.size) }
+  const root = await balanced({ maxChildrenPerNode: maxLinks })(leaves(), (parts) =>
+    importParent(parts, profile, sink),
+  )
+  return { cid: root.cid, tsize: Number(root.size) }
 }
 
-function makeLeaf(chunk: Uint8Array, profile: Profile): { leaf: BufferImporterResult; block: Uint8Array } {
+async function importParent(
+  parts: readonly InProgressImportResult[],
+  profile: Profile,
+  sink: ImportSink,
+): Promise<InProgressImportResult> {
+  const sizes = parts.map(contentSize)
+  const size = sizes.reduce((sum, each) => sum + each, 0)
+  const links = parts.map(({ cid, size: tsize }) => ({ Name: '', Hash: cid, Tsize: Number(tsize) }))
+  const block = encode({
+    Data: encodeUnixfs({ type: 'file', fileSize: size, blockSizes: sizes }),
+    Links: links,
+  })
+  const cid = CID.create(PROFILES[profile].cidVersion, DAG_PB, Digest.create(SHA2_256, sha256(block)))
+  await sink.putNode(cid, block)
+  return part({ cid, tsize: links.reduce((sum, { Tsize }) => sum + Tsize, block.length) }, size)
+}
+
+/** A node or leaf as the library's layout passes it on: no bytes of it, only how many there are. */
+function part({ cid, tsize }: Imported, size: number): InProgressImportResult {
+  return { cid, size: BigInt(tsize), unixfs: new UnixFS({ type: 'file', blockSizes: [BigInt(size)] }) }
+}
+
+function contentSize({ unixfs }: InProgressImportResult): number {
+  return Number(unixfs?.fileSize() ?? 0n)
+}
+
+function makeLeaf(chunk: Uint8Array, profile: Profile): { leaf: Imported; block: Uint8Array } {
   const { cidVersion, rawLeaves } = PROFILES[profile]
   const block = rawLeaves
     ? chunk
-    : encode({ Data: new UnixFS({ type: 'file', data: chunk }).marshal(), Links: [] })
+    : encode({ Data: encodeUnixfs({ type: 'file', data: chunk, fileSize: chunk.length }), Links: [] })
   const multihash = Digest.create(SHA2_256, sha256(block))
   const cid = rawLeaves ? CID.createV1(RAW, multihash) : CID.create(cidVersion, DAG_PB, multihash)
-  const leaf: BufferImporterResult = { cid, size: BigInt(block.length), block: NOTHING }
-  // the parent needs the payload's length only; given as a block size it holds no bytes
-  if (!rawLeaves) leaf.unixfs = new UnixFS({ type: 'file', blockSizes: [BigInt(chunk.length)] })
-  return { leaf, block }
-}
-
-/** The sink as the importer library wants it. */
-export function nodeStorage({ putNode }: ImportSink): WritableStorage {
-  return {
-    put: async (cid, block) => {
-      if (!(block instanceof Uint8Array)) throw new TypeError('the importer stores whole blocks')
-      await putNode(cid, block)
-      return cid
-    },
-  }
+  return { leaf: { cid, tsize: block.length }, block }
 }

@@ -43,14 +43,9 @@ export async function importPath(
   const { bytes, files } =
     kind === 'file' ? { bytes: size, files: 1 } : await measureSource(real, options.signal)
   const run = new ImportRun(options, { total: bytes, files })
-  try {
-    const { cid } = kind === 'file' ? await run.file(real) : await run.tree(real)
-    run.report()
-    return { root: cid, kind }
-  } catch (thrown) {
-    await run.stop()
-    throw thrown
-  }
+  const { cid } = kind === 'file' ? await run.file(real) : await run.tree(real)
+  run.report()
+  return { root: cid, kind }
 }
 
 async function lookAt(path: string): Promise<{ kind: 'file' | 'directory'; real: string; size: number }> {
@@ -77,9 +72,8 @@ class ImportRun {
   readonly #totals: { readonly total: number; readonly files: number }
   readonly #small = new Gate(PARALLEL_FILES)
   readonly #large = new Gate(1)
-  readonly #running = new Set<Promise<unknown>>()
   readonly #buffers: Pick<ReadBuffers, 'take' | 'give'>
-  #stopped = false
+  #failure: { readonly thrown: unknown } | undefined
   #done = 0
   #reported = 0
 
@@ -97,51 +91,68 @@ class ImportRun {
     this.#onProgress?.({ done: this.#done, ...this.#totals })
   }
 
-  /** After a failure: nothing reads from a file nor calls the sink any more when it returns. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    while (this.#running.size > 0) await Promise.allSettled(this.#running)
-  }
-
   #checkGoing(): void {
     throwIfAborted(this.#signal)
-    if (this.#stopped) throw new ShareError('INTERRUPTED', 'the import was given up', 'add it again')
+    if (this.#failure !== undefined) throw this.#failure.thrown
   }
 
+  /** Settles when nothing reads from a file nor calls the sink any more, also after a failure; the first one is thrown. */
   async tree(path: string): Promise<Imported> {
     const { made } = await this.#directory(path, '')
     return made
   }
 
-  /** Returns when everything below has been started; `made` follows when it is finished. */
+  /** Returns when everything below has been started, and never throws; `made` settles when everything below is over. */
   async #directory(path: string, inside: string): Promise<{ made: Promise<Imported> }> {
-    this.#checkGoing()
-    const children: Promise<NamedImport>[] = []
+    const children: NamedImport[] = []
+    const over = Promise.withResolvers<void>()
+    // the listing itself is one that is under way
+    let underWay = 1
+    const end = (): void => {
+      if (--underWay === 0) over.resolve()
+    }
     const add = (name: string, made: Promise<Imported>): void => {
-      const child = made.then((imported) => ({ name, ...imported }))
-      this.#running.add(child)
-      // the first failure ends the import by way of its parent; the others are nobody's news
-      child.catch(() => {}).finally(() => this.#running.delete(child))
-      children.push(child)
+      underWay++
+      made
+        .then(
+          (imported) => children.push({ name, ...imported }),
+          (thrown) => this.#fail(thrown),
+        )
+        .finally(end)
     }
-    for (const entry of await listSource(path, inside)) {
-      if (entry.kind === 'directory') {
-        const below = await this.#directory(
-          entry.path,
-          inside === '' ? entry.name : `${inside}/${entry.name}`,
-        )
-        add(entry.name, below.made)
-      } else {
-        await this.#small.enter()
-        add(
-          entry.name,
-          this.#leaf(entry).finally(() => this.#small.leave()),
-        )
+    try {
+      this.#checkGoing()
+      for await (const entry of listSource(path, inside)) {
+        if (entry.kind === 'directory') {
+          const { made } = await this.#directory(
+            entry.path,
+            inside === '' ? entry.name : `${inside}/${entry.name}`,
+          )
+          add(entry.name, made)
+        } else {
+          await this.#small.enter()
+          const made = this.#leaf(entry)
+          add(
+            entry.name,
+            made.finally(() => this.#small.leave()),
+          )
+        }
+        this.#checkGoing()
       }
+    } catch (thrown) {
+      this.#fail(thrown)
     }
-    const made = Promise.all(children).then((all) => importDirectory(all, this.#profile, this.#sink))
-    made.catch(() => {})
+    const made = over.promise.then(() => {
+      this.#checkGoing()
+      return importDirectory(children, this.#profile, this.#sink)
+    })
+    end()
     return { made }
+  }
+
+  /** The first failure ends the import; those that follow from it are nobody's news. */
+  #fail(thrown: unknown): void {
+    this.#failure ??= { thrown }
   }
 
   #leaf(entry: Exclude<SourceEntry, { kind: 'directory' }>): Promise<Imported> {

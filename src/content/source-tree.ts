@@ -1,7 +1,7 @@
 /** Lists a user's directory tree for import, refusing early what no receiver could be given. */
 import { isUtf8 } from 'node:buffer'
 import type { Dirent } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { lstat, opendir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
@@ -16,20 +16,23 @@ export type SourceEntry =
 
 /** Stat calls under way at once. */
 const PARALLEL_STATS = 32
+/** Names read from a directory in one go. */
+const NAMES_AT_ONCE = 1024
 
 /**
- * The entries of one directory, in byte order of their names; hidden ones too.
+ * The entries of one directory as they come, hidden ones too.
  * @param inside the directory's path relative to the tree, joined by `/`, empty for its top
  * @throws ShareError UNSUPPORTED for what cannot be shared, UNREADABLE, SOURCE_CHANGED, naming it
  */
-export async function listSource(path: string, inside: string): Promise<SourceEntry[]> {
-  const found = await readdir(path, { withFileTypes: true, encoding: 'buffer' }).catch((thrown: unknown) =>
-    Promise.reject(sourceError(path, thrown)),
-  )
-  found.sort((left, right) => Buffer.compare(left.name, right.name))
-  const entries: SourceEntry[] = []
-  for (const dirent of found) entries.push(await sourceEntry(path, inside, dirent))
-  return entries
+export async function* listSource(path: string, inside: string): AsyncGenerator<SourceEntry> {
+  try {
+    // as `encoding: 'buffer'`, which its types do not know, so that names are told from what a decoder makes of them
+    const directory = await opendir(path, { encoding: 'buffer' as BufferEncoding, bufferSize: NAMES_AT_ONCE })
+    for await (const dirent of directory as unknown as AsyncIterable<Dirent<Buffer>>)
+      yield await sourceEntry(path, inside, dirent)
+  } catch (thrown) {
+    throw sourceError(path, thrown)
+  }
 }
 
 async function sourceEntry(directory: string, inside: string, dirent: Dirent<Buffer>): Promise<SourceEntry> {
@@ -68,37 +71,41 @@ export async function measureSource(
 ): Promise<{ bytes: number; files: number }> {
   const sum = { bytes: 0, files: 0 }
   const todo = [{ path: top, inside: '', depth: 0 }]
-  let entries = 0
+  let entries = 1
+  let sizes: Promise<number>[] = []
+  const addSizes = async (): Promise<void> => {
+    for (const size of await Promise.all(sizes)) sum.bytes += size
+    sizes = []
+  }
   for (let directory = todo.pop(); directory !== undefined; directory = todo.pop()) {
-    throwIfAborted(signal)
     const { path, inside, depth } = directory
     if (depth > DEFAULT_BUDGETS.depth)
-      throw unfit(
-        `${path} is nested more than ${DEFAULT_BUDGETS.depth} directories deep`,
-        'pack the tree into an archive',
-      )
-    const found = await listSource(path, inside)
-    entries += found.length
-    if (entries >= DEFAULT_BUDGETS.entries)
-      throw unfit(
-        `${top} has more than ${DEFAULT_BUDGETS.entries} entries`,
-        'add parts of it, or pack it into an archive',
-      )
-    const files = found.filter(({ kind }) => kind === 'file')
-    for (let at = 0; at < files.length; at += PARALLEL_STATS) {
-      for (const size of await Promise.all(files.slice(at, at + PARALLEL_STATS).map(fileSize)))
-        sum.bytes += size
+      throw tooMuch(path, `is nested more than ${DEFAULT_BUDGETS.depth} directories deep`)
+    for await (const entry of listSource(path, inside)) {
+      throwIfAborted(signal)
+      if (++entries > DEFAULT_BUDGETS.entries)
+        throw tooMuch(top, `has more than ${DEFAULT_BUDGETS.entries} entries`)
+      if (entry.kind === 'file') {
+        sum.files++
+        const size = fileSize(entry.path)
+        // heard of when it is added, unless the listing fails first
+        size.catch(() => {})
+        sizes.push(size)
+        if (sizes.length === PARALLEL_STATS) await addSizes()
+      } else if (entry.kind === 'directory') {
+        todo.push({
+          path: entry.path,
+          inside: inside === '' ? entry.name : `${inside}/${entry.name}`,
+          depth: depth + 1,
+        })
+      }
     }
-    sum.files += files.length
-    for (const { kind, name, path: below } of found) {
-      if (kind === 'directory')
-        todo.push({ path: below, inside: inside === '' ? name : `${inside}/${name}`, depth: depth + 1 })
-    }
+    await addSizes()
   }
   return sum
 }
 
-async function fileSize({ path }: SourceEntry): Promise<number> {
+async function fileSize(path: string): Promise<number> {
   try {
     return (await lstat(path)).size
   } catch (thrown) {
@@ -108,6 +115,10 @@ async function fileSize({ path }: SourceEntry): Promise<number> {
 
 function unfit(message: string, hint: string): ShareError {
   return new ShareError('UNSUPPORTED', message, hint)
+}
+
+function tooMuch(path: string, how: string): ShareError {
+  return unfit(`${printable(path)} ${how}`, 'add parts of it, or pack it into an archive')
 }
 
 /** For sockets, pipes and devices. */

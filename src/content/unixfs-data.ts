@@ -1,20 +1,13 @@
 /**
- * Decodes the UnixFS protobuf message inside a dag-pb node. Own code because the declared file size and
- * views of the payload are needed, which the `ipfs-unixfs` class does not give. Source: the UnixFS
- * specification, https://specs.ipfs.tech/unixfs/.
+ * The UnixFS protobuf message inside a dag-pb node. Own code for two reasons: reading needs the declared file size and views of
+ * the payload, which the class in `ipfs-unixfs` does not give; and that class writes sizes from 2 GiB to 4 GiB wrong
+ * (protons-runtime 7.1.2), and so wrong CIDs. Source: the UnixFS specification, https://specs.ipfs.tech/unixfs/.
  */
 
 /** The `Type` of the message, by number. */
-export const UNIXFS_TYPES = [
-  'raw',
-  'directory',
-  'file',
-  'metadata',
-  'symlink',
-  'hamt-sharded-directory',
-] as const
+const UNIXFS_TYPES = ['raw', 'directory', 'file', 'metadata', 'symlink', 'hamt-sharded-directory'] as const
 
-export type UnixfsType = (typeof UNIXFS_TYPES)[number]
+type UnixfsType = (typeof UNIXFS_TYPES)[number]
 
 export interface UnixfsData {
   readonly type: UnixfsType
@@ -53,6 +46,36 @@ export function decodeUnixfs(bytes: Uint8Array): UnixfsData {
   const type = UNIXFS_TYPES[numbers[1] ?? -1]
   if (type === undefined) throw new Error('it has no known UnixFS type')
   return { type, data, fileSize: numbers[3], blockSizes, hashType: numbers[5], fanout: numbers[6] }
+}
+
+/** Encodes the fields given, in the order of their numbers, as kubo does; empty `data` is left out. */
+export function encodeUnixfs(fields: Pick<UnixfsData, 'type'> & Partial<UnixfsData>): Uint8Array {
+  const { type, data = NOTHING, fileSize, blockSizes = [], hashType, fanout } = fields
+  const head = number(1, UNIXFS_TYPES.indexOf(type))
+  if (data.length > 0) head.push((2 << 3) | BYTES, ...varint(data.length))
+  const tail = [
+    ...number(3, fileSize),
+    ...blockSizes.flatMap((size) => number(4, size)),
+    ...number(5, hashType),
+    ...number(6, fanout),
+  ]
+  const bytes = new Uint8Array(head.length + data.length + tail.length)
+  bytes.set(head)
+  bytes.set(data, head.length)
+  bytes.set(tail, head.length + data.length)
+  return bytes
+}
+
+function number(field: number, value: number | undefined): number[] {
+  return value === undefined ? [] : [(field << 3) | VARINT, ...varint(value)]
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = []
+  let left = value
+  // not by shifts: they work on 32 bits
+  for (; left >= 0x80; left = Math.floor(left / 0x80)) bytes.push((left % 0x80) | 0x80)
+  return [...bytes, left]
 }
 
 function readPacked(bytes: Uint8Array, into: number[]): void {

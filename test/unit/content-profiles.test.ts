@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { createWriteStream, writeFileSync } from 'node:fs'
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -86,6 +86,14 @@ test(`${V1}: a file of as many chunks as links, and with a byte more`, async (co
   assert.equal(await rootOf(path, V1), 'bafybeihmf37wcuvtx4hpu7he5zl5qaf2ineo2lqlfrapokkm5zzw7zyhvm')
   await appendFile(path, Buffer.concat([...seededBytes(1, 'v1-2025-seed', 1024 * MIB)]))
   assert.equal(await rootOf(path, V1), 'bafybeibdsi225ugbkmpbdohnxioyab6jsqrmkts3twhpvfnzp77xtzpyhe')
+})
+
+test(`${V1}: a file of 2 GiB, whose size takes 32 bits`, async (context) => {
+  const path = join(await temporary(context), 'sparse')
+  await writeFile(path, '')
+  await truncate(path, 2048 * MIB)
+  // from kubo 0.43, as the golden trees below
+  assert.equal(await rootOf(path, V1), 'bafybeieyiwtflptdh35ga5rvsber2dzcbc7cikzfdwjmndjifuq42d6yhe')
 })
 
 for (const [profile, cid] of [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
-import { decodeUnixfs } from '../../src/content/unixfs-data.ts'
+import { decodeUnixfs, encodeUnixfs } from '../../src/content/unixfs-data.ts'
 import { leafWrapping, unwrapLeaf, verifyBlock } from '../../src/content/verify.ts'
 import { DAG_PB, RAW } from '../../src/core/cid.ts'
 import { Blocks, identity, nodeBytes, TYPE, unixfsBytes } from './content-dags.ts'
@@ -95,6 +95,23 @@ describe('UnixFS data', () => {
     ])
     assert.deepEqual(decodeUnixfs(Buffer.concat([packed, unknown])).blockSizes, [1, 300])
   })
+
+  for (const [size, varint] of [
+    [0, '00'],
+    [127, '7f'],
+    [128, '8001'],
+    [2 ** 31 - 1, 'ffffffff07'],
+    [2 ** 31, '8080808008'],
+    [2 ** 32 - 1, 'ffffffff0f'],
+    [2 ** 32, '8080808010'],
+    [2 ** 50, '8080808080808002'],
+  ] as const) {
+    test(`writes the size ${size} as ${varint}`, () => {
+      const bytes = encodeUnixfs({ type: 'file', fileSize: size, blockSizes: [size] })
+      assert.equal(Buffer.from(bytes).toString('hex'), `080218${varint}20${varint}`)
+      assert.deepEqual(decodeUnixfs(bytes).blockSizes, [size])
+    })
+  }
 
   for (const [what, bytes] of [
     ['nothing', []],
