@@ -85,6 +85,18 @@ export class BlockServer {
     for (const { peer, want } of this.#context.exchange().waitingFor(cid)) this.#serveNode(peer, want)
   }
 
+  /** A root is served from now on: whoever waits for it, or for a piece of it, is answered anew. */
+  async onServed(root: CID): Promise<void> {
+    const exchange = this.#context.exchange()
+    const waiting = exchange.waitingFor(root)
+    const manifest = await this.#context.store.manifest(rootKeyOf(root))
+    for (let piece = 0; piece < (manifest?.pieces.length ?? 0); piece++) {
+      const cid = manifest?.pieces.cid(piece)
+      if (cid !== undefined && !cid.equals(root)) waiting.push(...exchange.waitingFor(cid))
+    }
+    for (const { peer, want } of waiting) await this.#wanted(peer, want)
+  }
+
   async #wanted(peer: PeerKey, want: PeerWant): Promise<void> {
     const exchange = this.#context.exchange()
     const { isPiece, servable } = await this.#asPiece(peer, want.cid)

@@ -157,10 +157,10 @@ export class Shares {
 
   // --- announcing
 
-  /** Tells the DHTs, in the background: the root at once, then the files below it. */
+  /** Tells peers that wait for it, and the DHTs, in the background: the root at once, then the files below it. */
   announce(root: RootKey): void {
-    void this.#announceAll(root).catch((thrown: unknown) =>
-      this.#context.log(`announce ${root}: ${ShareError.from(thrown).message}`),
+    void Promise.all([this.#context.driver.onServed(cidOf(root)), this.#announceAll(root)]).catch(
+      (thrown: unknown) => this.#context.log(`announce ${root}: ${ShareError.from(thrown).message}`),
     )
   }
 

@@ -167,6 +167,11 @@ export class SwarmDriver implements BitswapHost {
     this.#server.nodeStored(cid)
   }
 
+  /** A root was added, resumed or repaired: peers that were told DONT_HAVE are told again. */
+  onServed(root: CID): Promise<void> {
+    return this.#server.onServed(root)
+  }
+
   // --- Bitswap's host
 
   onBlock(peer: PeerKey, cid: CID, block: Uint8Array): void {

@@ -36,6 +36,8 @@ export class PartialDownload implements Download {
   readonly #release: () => void
   #state: State = 'open'
   #have = new Bitfield(0)
+  /** Of pieces with several places, how many of them this run has written. */
+  readonly #written = new Map<number, number>()
   #layout: Layout | undefined
   #tree: PartialTree | undefined
   #claims: Claims
@@ -194,24 +196,29 @@ export class PartialDownload implements Download {
       return
     }
     this.#have.add(piece)
-    if (former === 'unclaimed') this.#written(layout, piece)
+    if (former === 'unclaimed') this.#claim(layout, piece)
   }
 
   async #writePiece(piece: number, block: Uint8Array): Promise<void> {
     const { layout, tree } = this.#begun()
     const { pieces } = layout.manifest
     if (piece < 0 || piece >= this.#have.length) throw notIndexed(piece)
-    if (this.#have.has(piece)) return
+    // one place at least holds a piece that is here; the walk may have found more since
+    const written = this.#have.has(piece) ? (this.#written.get(piece) ?? 1) : 0
+    const places = pieces.places(piece)
+    if (written >= places.length) return
     if (this.#claims.failure !== undefined) throw this.#claims.failure
     const payload = unwrapLeaf(pieces.codec(piece), block, pieces.size(piece))
     if (payload === undefined || block.length !== pieces.blockSize(piece)) throw notTheLeaf(piece)
     if (pieces.codec(piece) === DAG_PB) layout.wrappings.learn(piece, payload.length, around(block, payload))
-    for (const place of pieces.places(piece)) await tree.write(place.entry, place.offset, payload)
+    const missing = places.slice(written)
+    for (const place of missing) await tree.write(place.entry, place.offset, payload)
+    if (places.length > 1) this.#written.set(piece, written + missing.length)
     this.#have.add(piece)
-    this.#written(layout, piece)
+    this.#claim(layout, piece)
   }
 
-  #written(layout: Layout, piece: number): void {
+  #claim(layout: Layout, piece: number): void {
     const { pieces } = layout.manifest
     for (const place of pieces.places(piece)) this.#claims.wrote(place.entry, pieces.size(piece))
     this.#claims.stored(piece)

@@ -123,7 +123,7 @@ export interface Download {
   extend(): Promise<void>
   /** The walk is done: the manifest row becomes durable, so a restart need not walk again. */
   sealed(): Promise<void>
-  /** Writes a verified block's payload to all its places. `block` is the whole block. @throws ShareError DISK_FULL, IO */
+  /** Writes a verified block's payload to all its places, or to those found since it was last written. `block` is the whole block. @throws ShareError DISK_FULL, IO */
   writePiece(piece: number, block: Uint8Array): Promise<void>
   writeInline(inline: Inline): Promise<void>
   /** fsync, `finishing`, a rename that never replaces, fsync of the parent, `complete`. @throws ShareError TARGET_EXISTS */

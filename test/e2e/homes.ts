@@ -1,0 +1,220 @@
+/**
+ * Homes for tests: each is a node of its own, used through `bin/share.js` as a person would use it. They listen on
+ * loopback and know nobody, so nothing leaves the machine; a test's homes, daemons and files are gone when it ends.
+ */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { ErrorJson } from '../../src/core/errors.ts'
+import type { DaemonInfo } from '../../src/daemon/api.ts'
+import type { ConfigKey } from '../../src/node/config.ts'
+import type { NodeIdentity, ShareInfo } from '../../src/node/types.ts'
+
+/** The checkout that is tested; its node_modules are real files of all sizes. */
+export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
+
+const SHARE = join(CHECKOUT, 'bin/share.js')
+
+/** Waits that are in vain end after this long, in ms: far above what any of them takes on a busy machine. */
+const PATIENCE = 90_000
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Command {
+  readonly process: ChildProcess
+  readonly ended: Promise<Ended>
+}
+
+/** What a test works in: a directory for its files, and the homes it asks for. */
+export class Homes {
+  /** For the test's own files. */
+  readonly work: string
+  readonly #homes: Home[] = []
+
+  private constructor(work: string) {
+    this.work = work
+  }
+
+  /** They are cleared when the test ends, however it ends. */
+  static async open(t: TestContext): Promise<Homes> {
+    const homes = new Homes(await mkdtemp(join(tmpdir(), 'share-e2e-')))
+    t.after(() => homes.#clear())
+    return homes
+  }
+
+  path(...names: string[]): string {
+    return join(this.work, ...names)
+  }
+
+  /** A new home on a free port, alone in its network. */
+  async add(name: string, settings: Partial<Record<ConfigKey, string>> = {}): Promise<Home> {
+    const home = new Home(join(this.work, `home-${name}`), this.work)
+    this.#homes.push(home)
+    const config = {
+      listen: `/ip4/127.0.0.1/tcp/${await freePort()}`,
+      bootstrap: 'none',
+      'discovery.mdns': 'off',
+      ...settings,
+    }
+    for (const [key, value] of Object.entries(config)) await home.share('config', 'set', key, value)
+    return home
+  }
+
+  async #clear(): Promise<void> {
+    await Promise.all(this.#homes.map((home) => home.kill()))
+    await rm(this.work, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
+
+export class Home {
+  readonly path: string
+  readonly #work: string
+  readonly #commands = new Set<ChildProcess>()
+
+  constructor(path: string, work: string) {
+    this.path = path
+    this.#work = work
+  }
+
+  /** Starts a command and does not wait for it. */
+  start(...args: string[]): Command {
+    const child = spawn(process.execPath, [SHARE, ...args], {
+      cwd: this.#work,
+      env: { ...process.env, SHARE_HOME: this.path },
+      stdio: 'pipe',
+    })
+    this.#commands.add(child)
+    const ended = outcome(child)
+    void ended.finally(() => this.#commands.delete(child))
+    return { process: child, ended }
+  }
+
+  /** Runs a command to its end, whatever that is. */
+  run(...args: string[]): Promise<Ended> {
+    return this.start(...args).ended
+  }
+
+  /** Runs a command that has to succeed; its stdout without the last line's end. */
+  async share(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(...args)
+    assert.equal(code, 0, `share ${args.join(' ')}: ${stderr}${stdout}`)
+    return stdout.trimEnd()
+  }
+
+  /** The one object that a command prints with `--json`. */
+  async json<T>(...args: string[]): Promise<T> {
+    return JSON.parse(await this.share(...args, '--json')) as T
+  }
+
+  /** Runs a command that has to fail, and checks how it says so: as text, and as JSON. */
+  async fails(args: string[], code: number, name: string, message: RegExp): Promise<void> {
+    const shown = `share ${args.join(' ')}`
+    const text = await this.run(...args)
+    const [what = '', next = '', ...more] = text.stderr.trimEnd().split('\n').slice(-2)
+    assert.deepEqual([text.code, text.stdout, more], [code, '', []], `${shown}: ${text.stderr}`)
+    assert.match(what, message, shown)
+    assert.ok(what.startsWith('error: ') && what.endsWith(` [${name}]`), what)
+    assert.match(next, /^next: ./, shown)
+    const json = await this.run(...args, '--json')
+    const { error } = JSON.parse(json.stdout) as { error: ErrorJson }
+    assert.deepEqual([json.code, error.code, error.hint !== ''], [code, name, true], shown)
+  }
+
+  async shares(): Promise<readonly ShareInfo[]> {
+    return (await this.json<{ shares: ShareInfo[] }>('status')).shares
+  }
+
+  /** The one share with this CID. */
+  async status(cid: string): Promise<ShareInfo> {
+    const share = (await this.shares()).find((each) => each.cid === cid)
+    assert.ok(share !== undefined, `no share ${cid} in ${this.path}`)
+    return share
+  }
+
+  /** The address by which others reach it. */
+  async address(): Promise<string> {
+    const [address = ''] = (await this.json<NodeIdentity>('id')).addresses
+    return address
+  }
+
+  async peerId(): Promise<string> {
+    return (await this.json<NodeIdentity>('id')).peerId
+  }
+
+  async connect(other: Home): Promise<void> {
+    await this.share('peers', 'connect', await other.address())
+  }
+
+  async daemonPid(): Promise<number> {
+    return (await this.json<DaemonInfo>('daemon', 'status')).pid
+  }
+
+  /** Stops the daemon as a person would. */
+  async stop(): Promise<void> {
+    await this.share('daemon', 'stop')
+  }
+
+  /** `kill -9` for the daemon and for whatever commands run; resolves when all are gone. */
+  async kill(): Promise<void> {
+    for (const child of this.#commands) child.kill('SIGKILL')
+    await Promise.all([...this.#commands].map((child) => once(child, 'close')))
+    for (const pid of await processesOf(this.path)) process.kill(pid, 'SIGKILL')
+    await until('the daemon is gone', async () => (await processesOf(this.path)).length === 0)
+  }
+}
+
+/** A home's processes by their environment: a pid file may be missing, or name somebody else's process by now. */
+async function processesOf(home: string): Promise<number[]> {
+  const found: number[] = []
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '')
+    if (environment.split('\0').includes(`SHARE_HOME=${home}`)) found.push(Number(name))
+  }
+  return found
+}
+
+async function outcome(child: ChildProcess): Promise<Ended> {
+  const text = async (stream: ChildProcess['stdout']): Promise<string> =>
+    Buffer.concat((await stream?.toArray()) ?? []).toString()
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ])
+  return { code, stdout, stderr }
+}
+
+/** Looks every 50 ms until there is an answer other than false or undefined. */
+export async function until<T>(
+  what: string,
+  look: () => T | Promise<T>,
+): Promise<Exclude<T, false | undefined>> {
+  const end = performance.now() + PATIENCE
+  for (;;) {
+    const seen = await look()
+    if (seen !== false && seen !== undefined) return seen as Exclude<T, false | undefined>
+    assert.ok(performance.now() < end, `waited in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
