@@ -124,7 +124,7 @@ export class Scheduler {
         return
       case 'sent':
       case 'send-failed':
-        this.#uplink.done(peer, root, piece)
+        this.#uplink.done(peer, root, piece, now)
         return
     }
   }

@@ -11,7 +11,10 @@ const MOST_SENDS = { pieces: 4, bytes: 1 << 20 }
 /** One being written to the stream, one being read from disk. */
 const MOST_SENDS_A_PEER = { pieces: 2, bytes: 512 << 10 }
 
-/** A peer that takes nothing for so long no longer counts among the sends, and holds up itself alone. */
+/**
+ * A send that is under way for so long while later ones have finished, or nothing has, is stalled: it no longer counts
+ * among the sends, and its peer holds up itself alone. On a slow uplink every send takes long, but none is overtaken.
+ */
 const STALLED_MS = 2_000
 
 /** Wants of one peer that are kept; more are dropped, and it will ask again. */
@@ -23,11 +26,18 @@ interface Want {
   readonly size: number
 }
 
+interface Send {
+  readonly size: number
+  readonly since: Millis
+  /** One that began later has finished. */
+  overtaken: boolean
+}
+
 interface Receiver {
   readonly key: PeerKey
   /** Waiting, first come first served; keyed by root and piece. */
   readonly queue: Map<string, Want>
-  readonly sending: Map<string, { readonly size: number; readonly since: Millis }>
+  readonly sending: Map<string, Send>
   /** Virtual start time of its next piece. */
   tag: number
 }
@@ -52,6 +62,7 @@ const keyOf = (root: RootKey, piece: number): string => `${piece}@${root}`
 export class Uplink {
   readonly #receivers = new Map<PeerKey, Receiver>()
   #virtualNow = 0
+  #lastDone: Millis = millis(0)
 
   want(peer: PeerKey, want: Want): void {
     const receiver = this.#receiver(peer)
@@ -66,11 +77,14 @@ export class Uplink {
   }
 
   /** The piece has left, or could not be sent. */
-  done(peer: PeerKey, root: RootKey, piece: number): void {
+  done(peer: PeerKey, root: RootKey, piece: number, now: Millis): void {
     const receiver = this.#receivers.get(peer)
-    receiver?.sending.delete(keyOf(root, piece))
+    const send = receiver?.sending.get(keyOf(root, piece))
+    if (receiver === undefined || send === undefined) return
+    receiver.sending.delete(keyOf(root, piece))
+    this.#lastDone = now
+    for (const other of this.#sends()) if (other.since < send.since) other.overtaken = true
     if (
-      receiver !== undefined &&
       receiver.queue.size === 0 &&
       receiver.sending.size === 0 &&
       receiver.tag <= this.#virtualNow
@@ -96,7 +110,7 @@ export class Uplink {
     let chosen: Receiver | undefined
     for (const receiver of this.#receivers.values()) {
       for (const send of receiver.sending.values()) {
-        if (now - send.since >= STALLED_MS) continue
+        if (this.#stallsAt(send) <= now) continue
         running.pieces++
         running.bytes += send.size
       }
@@ -106,14 +120,14 @@ export class Uplink {
     return this.#grant(chosen, now)
   }
 
-  /** When the oldest send starts to count as stalled, if others wait. */
+  /** When the next send starts to count as stalled, if others wait. */
   nextTimeout(now: Millis): Millis | undefined {
     let next: number | undefined
     let waiting = false
     for (const receiver of this.#receivers.values()) {
       waiting ||= takesMore(receiver)
-      for (const { since } of receiver.sending.values()) {
-        const stalls = since + STALLED_MS
+      for (const send of receiver.sending.values()) {
+        const stalls = this.#stallsAt(send)
         if (stalls > now) next = Math.min(next ?? Number.POSITIVE_INFINITY, stalls)
       }
     }
@@ -125,11 +139,19 @@ export class Uplink {
     if (first === undefined) return undefined
     const [key, want] = first
     receiver.queue.delete(key)
-    receiver.sending.set(key, { size: want.size, since: now })
+    receiver.sending.set(key, { size: want.size, since: now, overtaken: false })
     // one that was busy may come with an older tag
     this.#virtualNow = Math.max(this.#virtualNow, receiver.tag)
     receiver.tag += want.size
     return { peer: receiver.key, want }
+  }
+
+  #stallsAt({ since, overtaken }: Send): number {
+    return (overtaken ? since : Math.max(since, this.#lastDone)) + STALLED_MS
+  }
+
+  *#sends(): Generator<Send> {
+    for (const receiver of this.#receivers.values()) yield* receiver.sending.values()
   }
 
   /** Ends all business of one root; a receiver that is left with none is gone. */

@@ -118,6 +118,34 @@ describe('the uplink', () => {
     assert.deepEqual(swarm.sent('A', 0), ['send A 2'])
   })
 
+  it('takes nobody for stalled while sends finish in order, however slowly', () => {
+    // each piece takes 1.5 s, one after the other, so that the fourth waits for 6 s
+    const swarm = seeding()
+    swarm.at(0)
+    const running = allWant(swarm, ['A', 'B', 'C'], everything(8))
+    assert.equal(running.length, 4)
+    for (let time = 1_500; time <= 12_000; time += 1_500) {
+      assert.deepEqual(swarm.at(time - 1).woke(), [])
+      const [peer = '', piece = ''] = (running.shift() ?? '').replace('send ', '').split(' ')
+      const started = swarm.at(time).sent(peer, Number(piece))
+      assert.equal(started.length, 1)
+      running.push(...started)
+    }
+  })
+
+  it('takes a peer for stalled once it is overtaken', () => {
+    const swarm = seeding()
+    swarm.at(0)
+    allWant(swarm, ['A'], [0, 1, 2])
+    swarm.at(100)
+    allWant(swarm, ['B'], [0, 1, 2, 3, 4])
+    assert.deepEqual(swarm.at(1_000).sent('B', 0), ['send B 2'])
+    swarm.wanted('C', 0)
+    assert.deepEqual(swarm.at(1_900).sent('B', 1), ['send C 0'])
+    assert.equal(swarm.nextTimeout, 2_000)
+    assert.deepEqual(swarm.at(2_000).woke(), ['send B 3'])
+  })
+
   it('drops what is wanted no more, unless it is on its way', () => {
     const swarm = seeding()
     allWant(swarm, ['A'], [0, 1, 2, 3])

@@ -40,9 +40,9 @@ const REST_MS = 24 * 60 * 60 * 1000
 
 /** What the exchange tells its host. Calls come in the order of the messages of one stream. */
 export interface BitswapHost {
-  /** A block that we wanted of this peer, its hash checked. The bytes are the host's to keep. */
+  /** A block that we want or wanted of this peer, its hash checked. The bytes are the host's to keep. */
   onBlock(peer: PeerKey, cid: CID, block: Uint8Array): void
-  /** A block that hashes to nothing we want of this peer. */
+  /** A block that hashes to nothing we ever wanted of this peer. */
   onStrayBlock(peer: PeerKey, cid: CID): Promise<void>
   onPresences(
     peer: PeerKey,
@@ -209,8 +209,8 @@ export class Bitswap {
     const cid = version === 0 ? CID.createV1(DAG_PB, digest) : CID.createV1(codec, digest)
     const key = blockKey(cid)
     const { host } = this.#options
-    if (link.wants.kind(key) === undefined) {
-      if (!link.wants.wasCancelled(key)) await host.onStrayBlock(link.peer, cid)
+    if (!link.wants.wasWanted(key)) {
+      await host.onStrayBlock(link.peer, cid)
       return
     }
     link.wants.settle(key)

@@ -10,8 +10,11 @@ import type { WantEntry, WantKind } from './message.ts'
 /** Entries in one message: 256 of some 50 bytes keep it under kubo's target of 16 KiB. */
 const MOST_ENTRIES = 256
 
-/** Cancelled wants that are remembered, because their blocks may be on the way already. */
-const MOST_CANCELLED = 1_024
+/**
+ * Wants of the past that are remembered: a cancelled one's block may be on its way already, an answered one's
+ * come twice after the list was told again.
+ */
+const MOST_PAST = 2_048
 
 interface Want {
   readonly cid: CID
@@ -21,7 +24,7 @@ interface Want {
 export class Wants {
   readonly #wants = new Map<BlockKey, Want>()
   readonly #untold = new Map<BlockKey, WantEntry>()
-  readonly #cancelled = new Set<BlockKey>()
+  readonly #past = new Set<BlockKey>()
   /** The peer's idea of the list is unknown: a new connection, or a broken stream. */
   #fresh = true
 
@@ -40,9 +43,9 @@ export class Wants {
     this.#untold.set(key, { cid, kind: 'block', cancel: true, sendDontHave: false })
   }
 
-  /** Whether a block that comes unasked was asked for a while ago. */
-  wasCancelled(key: BlockKey): boolean {
-    return this.#cancelled.has(key)
+  /** Whether a block was asked for, now or a while ago. */
+  wasWanted(key: BlockKey): boolean {
+    return this.#wants.has(key) || this.#past.has(key)
   }
 
   kind(key: BlockKey): WantKind | undefined {
@@ -51,7 +54,7 @@ export class Wants {
 
   /** The peer has answered, and by that forgotten the want: nothing to tell it. */
   settle(key: BlockKey): void {
-    this.#wants.delete(key)
+    if (this.#wants.delete(key)) this.#remember(key)
     this.#untold.delete(key)
   }
 
@@ -82,9 +85,9 @@ export class Wants {
   }
 
   #remember(key: BlockKey): void {
-    this.#cancelled.add(key)
-    if (this.#cancelled.size <= MOST_CANCELLED) return
-    const [oldest] = this.#cancelled
-    if (oldest !== undefined) this.#cancelled.delete(oldest)
+    this.#past.add(key)
+    if (this.#past.size <= MOST_PAST) return
+    const [oldest] = this.#past
+    if (oldest !== undefined) this.#past.delete(oldest)
   }
 }
