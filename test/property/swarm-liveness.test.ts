@@ -48,6 +48,12 @@ function limit({ leechers, pieces, pieceSize, up, down, latency }: Case): number
   return 120_000 + 10 * ((leechers * pieces * pieceSize * 1000) / slowest) + pieces * 20 * latency
 }
 
+/** Whether every piece is with some of them. */
+function isSpread(nodes: readonly NetNode[], pieces: number): boolean {
+  for (let piece = 0; piece < pieces; piece++) if (!nodes.some(({ have }) => have.has(piece))) return false
+  return true
+}
+
 function play(scene: Case): { net: Net; leechers: NetNode[]; finished: boolean } {
   const { seed, pieces, pieceSize, latency, up, down } = scene
   const net = new Net({ seed, pieces, pieceSize, latency, checked: true })
@@ -62,8 +68,7 @@ function play(scene: Case): { net: Net; leechers: NetNode[]; finished: boolean }
     net.after(at + lasts, () => leecher?.up === false && leecher.start())
   }
   const everywhere = (): boolean => leechers.every((leecher) => leecher.up && leecher.complete)
-  const spread = (): boolean => new Set(leechers.flatMap(({ have }) => [...have])).size === pieces
-  if (scene.seederGoes && net.run(limit(scene), spread)) seeder.stop()
+  if (scene.seederGoes && net.run(limit(scene), () => isSpread(leechers, pieces))) seeder.stop()
   return { net, leechers, finished: net.run(limit(scene), everywhere) }
 }
 
@@ -76,6 +81,22 @@ describe('a swarm', () => {
         assert.ok(finished, `still missing: ${missing.join(', ')}`)
       }),
       { numRuns: 60 },
+    )
+  })
+
+  it('completes without its seeder when there are more pieces than questions may stand', () => {
+    const pieces = 5_000
+    const net = new Net({ seed: 1, pieces, pieceSize: 10 * KIB, latency: 20, checked: false })
+    const seeder = net.add('seeder', { up: 10e6, seeds: true })
+    const leechers = ['A', 'B'].map((name) => net.add(name, { up: 10e6 }))
+    for (const node of [seeder, ...leechers]) node.start()
+    const held = (): number => leechers.reduce((sum, { have }) => sum + have.size, 0)
+    assert.ok(net.run(60_000, () => isSpread(leechers, pieces)))
+    assert.ok(held() < 2 * pieces)
+    seeder.stop()
+    assert.ok(
+      net.run(120_000, () => held() === 2 * pieces),
+      `still missing: ${2 * pieces - held()}`,
     )
   })
 
