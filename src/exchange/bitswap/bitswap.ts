@@ -35,6 +35,15 @@ const MAX_BLOCK_BYTES = 2 << 20
 /** kubo may open a stream for each message. */
 const MOST_STREAMS = 1_024
 
+/** What a stream throws when its peer, its connection or we ourselves went away. */
+const GONE: ReadonlySet<string> = new Set([
+  'StreamResetError',
+  'StreamAbortedError',
+  'StreamClosedError',
+  'ConnectionClosedError',
+  'AbortError',
+])
+
 /** Streams rest as long as their peer stays; libp2p's two minutes would cut them. */
 const REST_MS = 24 * 60 * 60 * 1000
 
@@ -177,8 +186,8 @@ export class Bitswap {
     stream.inactivityTimeout = REST_MS
     this.#read(stream, peer).catch((error: unknown) => {
       const reason = error instanceof Error ? error : new Error(String(error))
-      if (error instanceof MalformedMessage)
-        this.#options.log(`bitswap: ${peer} sent a malformed message: ${reason.message}`)
+      // peers come and go; anything but that is worth a line
+      if (!GONE.has(reason.name)) this.#options.log(`bitswap: reading from ${peer}: ${reason.message}`)
       stream.abort(reason)
     })
   }

@@ -23,7 +23,7 @@ export async function* streamSource(stream: Stream, gate: Gate): AsyncGenerator<
   const onMessage = (event: { data: Chunk }): void => {
     queue.push(event.data)
     queued += event.data.byteLength
-    if (queued > MOST_UNHANDLED && stream.readStatus !== 'closed') pause(stream)
+    if (queued > MOST_UNHANDLED) pause(stream)
     wake()
   }
   const onEnd = (event: Event & { error?: Error }): void => {
@@ -32,7 +32,7 @@ export async function* streamSource(stream: Stream, gate: Gate): AsyncGenerator<
     wake()
   }
   stream.addEventListener('message', onMessage)
-  stream.addEventListener('remoteCloseWrite', onEnd)
+  stream.addEventListener('end', onEnd)
   stream.addEventListener('close', onEnd)
   try {
     while (true) {
@@ -45,14 +45,14 @@ export async function* streamSource(stream: Stream, gate: Gate): AsyncGenerator<
         continue
       }
       if (failure !== undefined) throw failure
-      if (ended || stream.status !== 'open') return
+      if (ended || stream.readableEnded || stream.status !== 'open') return
       await new Promise<void>((resolve) => {
         wake = resolve
       })
     }
   } finally {
     stream.removeEventListener('message', onMessage)
-    stream.removeEventListener('remoteCloseWrite', onEnd)
+    stream.removeEventListener('end', onEnd)
     stream.removeEventListener('close', onEnd)
   }
 }
@@ -66,11 +66,11 @@ export function streamSink(stream: Stream) {
   }
 }
 
-/** A stream that is closing already cannot be paused or resumed, and need not be. */
+/** A stream whose other side has closed already, as after its only message, refuses both. */
 function pause(stream: Stream): void {
-  if (stream.status === 'open') stream.pause()
+  if (stream.readStatus === 'readable') stream.pause()
 }
 
 function resume(stream: Stream): void {
-  if (stream.status === 'open') stream.resume()
+  if (stream.readStatus === 'paused') stream.resume()
 }
