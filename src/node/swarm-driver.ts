@@ -281,6 +281,9 @@ export class SwarmDriver implements BitswapHost {
       case 'request':
         this.#exchange.want(action.peer, this.#cids(action.root, [action.piece]), 'block')
         return
+      case 'remind':
+        this.#exchange.remind(action.peer, this.#cids(action.root, action.pieces))
+        return
       case 'cancel':
         for (const cid of this.#cids(action.root, [action.piece])) this.#exchange.cancel(action.peer, cid)
         return

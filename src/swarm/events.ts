@@ -63,6 +63,8 @@ export type SwarmAction =
   /** Ask the peer which of these pieces it has; the question stands, so a piece it gets later is told too. */
   | (OfPeer & { readonly type: 'ask'; readonly pieces: readonly number[] })
   | (OfPiece & { readonly type: 'request' })
+  /** Ask again for what was requested and never came. */
+  | (OfPeer & { readonly type: 'remind'; readonly pieces: readonly number[] })
   /** Withdraw the request for this piece, or the question. */
   | (OfPiece & { readonly type: 'cancel' })
   /** Check the bytes received; answer `verified` or `corrupt`; once verified store them, and answer `stored` or `store-failed`. */

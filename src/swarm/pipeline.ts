@@ -60,6 +60,12 @@ export class Pipeline {
     this.#lastPiece = now
   }
 
+  /** Nothing came for too long; its patience starts anew. */
+  snub(now: Millis): void {
+    this.snubbed = true
+    this.#lastArrival = now
+  }
+
   /** Bytes came, in part or as the end of a piece. */
   progressed(bytes: number, now: Millis): void {
     this.meter.add(bytes, now)

@@ -186,8 +186,7 @@ export class Swarm {
     let next: number | undefined
     let waiting = false
     for (const peer of this.peers.values()) {
-      if (peer.requests.size > 0 && !peer.pipeline.snubbed)
-        next = Math.min(next ?? Number.POSITIVE_INFINITY, peer.pipeline.deadline)
+      if (peer.requests.size > 0) next = Math.min(next ?? Number.POSITIVE_INFINITY, peer.pipeline.deadline)
       waiting ||= peer.pipeline.hasRoom(peer.inFlight)
     }
     const held = this.#limiter.waits(now)
@@ -198,20 +197,21 @@ export class Swarm {
 
   wake(now: Millis, out: SwarmAction[]): void {
     for (const peer of this.peers.values()) {
-      if (peer.requests.size > 0 && !peer.pipeline.snubbed && peer.pipeline.deadline <= now)
-        this.#snub(peer, out)
+      if (peer.requests.size > 0 && peer.pipeline.deadline <= now) this.#snub(peer, now, out)
     }
     this.fillAll(now, out)
   }
 
-  /** A silent peer keeps only what nobody else could send. */
-  #snub(peer: SwarmPeer, out: SwarmAction[]): void {
-    peer.pipeline.snubbed = true
+  /** A silent peer keeps only what nobody else could send, and is reminded of that: an answer may have been lost. */
+  #snub(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
+    peer.pipeline.snub(now)
     const presumed = [...this.peers.values()].some((other) => !other.answered && !other.pipeline.snubbed)
     for (const piece of [...peer.requests.keys()]) {
       const others = this.#picker.availability(piece) - (peer.has.has(piece) ? 1 : 0)
       if (others > 0 || presumed) this.#withdraw(peer, piece, out)
     }
+    if (peer.requests.size === 0) return
+    out.push({ type: 'remind', root: this.root, peer: peer.key, pieces: [...peer.requests.keys()] })
   }
 
   /** A peer has this piece now: silent ones need not be waited for. */

@@ -138,7 +138,18 @@ describe('a silent peer', () => {
     assert.deepEqual(requestedOf(first, 'A').length, 4)
     assert.equal(swarm.nextTimeout, 10_000)
     assert.deepEqual(swarm.at(9_999).woke(), [])
-    assert.deepEqual(swarm.at(10_000).woke(), ['cancel A 1', 'request B 1'])
+    const actions = swarm.at(10_000).woke()
+    assert.deepEqual(only(actions, 'cancel'), ['cancel A 1'])
+    assert.deepEqual(only(actions, 'request'), ['request B 1'])
+  })
+
+  it('is reminded of what nobody else has, for the answer may be lost', () => {
+    const swarm = scenario({ pieces: 2 })
+    swarm.at(0).joined('A')
+    const [reminder = ''] = swarm.at(10_000).woke()
+    assert.match(reminder, /^remind A (0 1|1 0)$/)
+    assert.equal(swarm.nextTimeout, 20_000, 'and again after as long a time')
+    assert.deepEqual(swarm.at(20_000).woke(), [reminder])
   })
 
   it('is measured by its own habit once it has delivered', () => {
@@ -194,7 +205,7 @@ describe('a silent peer', () => {
       B ..
     `)
     swarm.at(0).flow()
-    assert.deepEqual(swarm.at(10_000).woke(), [], 'nobody else has it')
+    assert.deepEqual(only(swarm.at(10_000).woke(), 'cancel'), [], 'nobody else has it')
     assert.deepEqual(swarm.at(11_000).has('B', 0), ['cancel A 0', 'request B 0'])
   })
 

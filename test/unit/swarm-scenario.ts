@@ -206,6 +206,7 @@ function operands(action: SwarmAction): (string | number)[] {
     case 'ban':
       return [action.peer]
     case 'ask':
+    case 'remind':
       return [action.peer, ...action.pieces]
     default:
       return [action.peer, action.piece]

@@ -107,6 +107,13 @@ export class Bitswap {
     link.tellWants()
   }
 
+  /** Tells the peer once more of what it was asked for. */
+  remind(peer: PeerKey, cids: Iterable<CID>): void {
+    const link = this.#links.get(peer)
+    for (const cid of cids) link?.wants.remind(cid)
+    link?.tellWants()
+  }
+
   cancel(peer: PeerKey, cid: CID): void {
     const link = this.#links.get(peer)
     link?.wants.cancel(cid)

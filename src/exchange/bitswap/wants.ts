@@ -36,6 +36,13 @@ export class Wants {
     this.#untold.set(key, { cid, kind, cancel: false, sendDontHave: true })
   }
 
+  /** Has what is wanted told again. */
+  remind(cid: CID): void {
+    const key = blockKey(cid)
+    const want = this.#wants.get(key)
+    if (want !== undefined) this.#untold.set(key, { ...want, cancel: false, sendDontHave: true })
+  }
+
   cancel(cid: CID): void {
     const key = blockKey(cid)
     if (!this.#wants.delete(key)) return
