@@ -9,15 +9,18 @@ const MAX_LENGTH_BYTES = 4
 
 export class FrameTooLong extends Error {}
 
-/** Splits chunks into frames. `onBytes` is told of every chunk, so that a slow large frame shows as progress. */
+/**
+ * Splits chunks into frames. `onBytes` is told of chunks that end inside a frame: a large one is coming in, however
+ * slowly. Small frames tell by themselves what they bring.
+ */
 export function decodeFrames(onBytes: (bytes: number) => void) {
   return async function* frames(
     chunks: AsyncIterable<Uint8Array | Uint8ArrayList>,
   ): AsyncGenerator<Uint8Array> {
     const decoder = new FrameDecoder()
     for await (const chunk of chunks) {
-      onBytes(chunk.byteLength)
       for (const part of chunk instanceof Uint8Array ? [chunk] : chunk) yield* decoder.push(part)
+      if (decoder.isInside) onBytes(chunk.byteLength)
     }
   }
 }
@@ -27,6 +30,11 @@ export class FrameDecoder {
   #length = 0
   #frame: Uint8Array | undefined
   #filled = 0
+
+  /** Part of a frame has come in. */
+  get isInside(): boolean {
+    return this.#frame !== undefined
+  }
 
   /** The frames that this chunk completes. @throws FrameTooLong */
   push(chunk: Uint8Array): Uint8Array[] {

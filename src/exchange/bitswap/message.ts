@@ -3,6 +3,7 @@
  * the frame. Everything comes from strangers: every length is checked against what is there.
  */
 import { CID } from 'multiformats/cid'
+import { MAX_IDENTITY_BYTES } from '../../core/cid.ts'
 
 export type WantKind = 'block' | 'have'
 
@@ -34,6 +35,12 @@ export interface Message {
 
 export class MalformedMessage extends Error {}
 
+/** Wants, blocks and presences in one message, each: more than a want list of kubo's largest message, 2 MiB, has. */
+const MOST_ENTRIES = 1 << 16
+
+/** The longest digest that is of use, and four numbers before it. */
+const MAX_CID_BYTES = MAX_IDENTITY_BYTES + 4 * 9
+
 const WIRE_VARINT = 0
 const WIRE_FIXED64 = 1
 const WIRE_BYTES = 2
@@ -56,14 +63,20 @@ export function decodeMessage(frame: Uint8Array): Message {
   for (const { tag, bytes } of fields(frame)) {
     if (tag === 1) {
       for (const field of fields(bytes)) {
-        if (field.tag === 1) wants.push(decodeWant(field.bytes))
+        if (field.tag === 1) push(wants, decodeWant(field.bytes))
         else if (field.tag === 2) full = field.value !== 0
       }
-    } else if (tag === 2) blocks.push({ prefix: V0_PREFIX, data: bytes })
-    else if (tag === 3) blocks.push(decodeBlock(bytes))
-    else if (tag === 4) presences.push(decodePresence(bytes))
+    } else if (tag === 2) push(blocks, { prefix: V0_PREFIX, data: bytes })
+    else if (tag === 3) push(blocks, decodeBlock(bytes))
+    else if (tag === 4) push(presences, decodePresence(bytes))
   }
   return { wants, full, blocks, presences }
+}
+
+/** Small entries weigh much more in memory than on the wire, so they are counted. */
+function push<T>(entries: T[], entry: T): void {
+  if (entries.length === MOST_ENTRIES) throw new MalformedMessage(`more than ${MOST_ENTRIES} entries`)
+  entries.push(entry)
 }
 
 /** What a bare block of protocol 1.0.0 is named by: CIDv0, dag-pb, sha2-256 of 32 bytes. */
@@ -106,9 +119,10 @@ function decodePresence(bytes: Uint8Array): Presence {
 }
 
 function decodeCid(bytes: Uint8Array): CID {
+  if (bytes.length > MAX_CID_BYTES) throw new MalformedMessage(`a CID of ${bytes.length} bytes`)
   try {
-    // CIDs outlive the frame that they came in
-    return CID.decode(bytes.slice())
+    // CIDs outlive the frame that they came in; a Buffer's `slice` would not copy
+    return CID.decode(Uint8Array.from(bytes))
   } catch (cause) {
     throw new MalformedMessage('not a CID', { cause })
   }
@@ -156,21 +170,25 @@ function* fields(bytes: Uint8Array): Generator<Field> {
       }
       case WIRE_BYTES: {
         const length = readVarint(bytes, at)
-        at = length.next + length.value
-        if (at > bytes.length) throw new MalformedMessage('a field longer than its message')
+        at = skip(bytes, length.next, length.value)
         yield { tag, value: 0, bytes: bytes.subarray(length.next, at) }
         break
       }
       case WIRE_FIXED64:
-        at += 8
+        at = skip(bytes, at, 8)
         break
       case WIRE_FIXED32:
-        at += 4
+        at = skip(bytes, at, 4)
         break
       default:
         throw new MalformedMessage('an unknown wire type')
     }
   }
+}
+
+function skip(bytes: Uint8Array, from: number, count: number): number {
+  if (from + count > bytes.length) throw new MalformedMessage('a field longer than its message')
+  return from + count
 }
 
 /** Priorities are signed, so a varint may have ten bytes; past 2^53 only its being there matters. */
