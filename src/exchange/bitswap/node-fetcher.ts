@@ -127,7 +127,10 @@ export class NodeFetcher {
   }
 
   #end(fetch: Fetch): void {
-    if (!this.#fetches.delete(blockKey(fetch.cid))) return
+    const key = blockKey(fetch.cid)
+    // the same block may be fetched anew by now
+    if (this.#fetches.get(key) !== fetch) return
+    this.#fetches.delete(key)
     clearTimeout(fetch.timer)
     for (const peer of fetch.asked) {
       this.#busy.set(peer, Math.max(0, this.#load(peer) - 1))
