@@ -1,7 +1,7 @@
 /**
- * Names that strangers choose, checked before any path is made of them. A name must be safe on every
- * platform, for a tree is shared between them; only what is legal and common on Linux but impossible
- * elsewhere (`a:b`, `Makefile` beside `makefile`) is refused just where it cannot be written.
+ * Names that strangers choose, checked before any path is made of them. What could lead out of a directory or
+ * fool a terminal is refused everywhere; what is legal and real on Linux but cannot be written elsewhere (`aux.c`,
+ * `a:b`, `Makefile` beside `makefile`) is refused just there.
  */
 import { printable } from '../core/cid.ts'
 import type { ShareError } from '../core/errors.ts'
@@ -36,8 +36,8 @@ const RULES: readonly {
     reason: `is longer than ${MAX_NAME_BYTES} bytes`,
     refuses: (name) => Buffer.byteLength(name) > MAX_NAME_BYTES,
   },
-  { reason: 'is a device name on Windows', refuses: (name) => DEVICE.test(name) },
-  { reason: 'ends with a dot or a space', refuses: (name) => /[. ]$/.test(name) },
+  { reason: 'is a device name on Windows', on: ['win32'], refuses: (name) => DEVICE.test(name) },
+  { reason: 'ends with a dot or a space', on: ['win32'], refuses: (name) => /[. ]$/.test(name) },
   { reason: 'is not possible on Windows', on: ['win32'], refuses: (name) => /[<>:"|?*]/.test(name) },
 ]
 
