@@ -155,13 +155,20 @@ export class Home {
     await this.share('peers', 'connect', await other.address())
   }
 
-  async daemonPid(): Promise<number> {
-    return (await this.json<DaemonInfo>('daemon', 'status')).pid
+  daemon(): Promise<DaemonInfo> {
+    return this.json<DaemonInfo>('daemon', 'status')
   }
 
   /** Stops the daemon as a person would. */
   async stop(): Promise<void> {
     await this.share('daemon', 'stop')
+  }
+
+  /** `kill -9` for the running daemon alone; resolves when it is gone. */
+  async crash(): Promise<void> {
+    const pid = Number(await readFile(join(this.path, 'daemon.pid'), 'utf8'))
+    process.kill(pid, 'SIGKILL')
+    await until('the daemon is gone', async () => !(await processesOf(this.path)).includes(pid))
   }
 
   /** `kill -9` for the daemon and for whatever commands run; resolves when all are gone. */
