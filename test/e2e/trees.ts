@@ -39,6 +39,14 @@ async function digest(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
+/** Bytes that a tree takes on the disk. */
+export async function sizeOnDisk(path: string): Promise<number> {
+  const stats = await lstat(path)
+  let bytes = stats.blocks * 512
+  if (stats.isDirectory()) for (const name of await readdir(path)) bytes += await sizeOnDisk(join(path, name))
+  return bytes
+}
+
 /** Writes a file whose blocks all differ; the same seed makes the same bytes. */
 export async function writeNoise(path: string, bytes: number, seed: number): Promise<void> {
   const key = createHash('sha256').update(String(seed)).digest().subarray(0, 16)
