@@ -84,11 +84,7 @@ export class Uplink {
     receiver.sending.delete(keyOf(root, piece))
     this.#lastDone = now
     for (const other of this.#sends()) if (other.since < send.since) other.overtaken = true
-    if (
-      receiver.queue.size === 0 &&
-      receiver.sending.size === 0 &&
-      receiver.tag <= this.#virtualNow
-    ) {
+    if (receiver.queue.size === 0 && receiver.sending.size === 0 && receiver.tag <= this.#virtualNow) {
       this.#receivers.delete(peer)
     }
   }
