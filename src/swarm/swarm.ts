@@ -30,6 +30,8 @@ export class Swarm {
   #have = 0
   #final = false
   #completed = false
+  /** A request was put off by the limiter; `fillAll` is due when that lets it through. */
+  #held = false
 
   constructor(root: RootKey, prng: Prng, downLimiter: Limiter) {
     this.root = root
@@ -184,14 +186,10 @@ export class Swarm {
   /** The next moment at which something changes by time alone. */
   nextTimeout(now: Millis): Millis | undefined {
     let next: number | undefined
-    let waiting = false
     for (const peer of this.peers.values()) {
       if (peer.requests.size > 0) next = Math.min(next ?? Number.POSITIVE_INFINITY, peer.pipeline.deadline)
-      waiting ||= peer.pipeline.hasRoom(peer.inFlight)
     }
-    const held = this.#limiter.waits(now)
-    if (waiting && held > 0 && this.#have < this.pieces)
-      next = Math.min(next ?? Number.POSITIVE_INFINITY, now + held)
+    if (this.#held) next = Math.min(next ?? Number.POSITIVE_INFINITY, now + this.#limiter.waits(now))
     return next === undefined ? undefined : millis(next)
   }
 
@@ -225,13 +223,18 @@ export class Swarm {
   // --- choosing
 
   fillAll(now: Millis, out: SwarmAction[]): void {
+    this.#held = false
     for (const peer of this.peers.values()) this.#fill(peer, now, out)
   }
 
   /** Asks the peer for as much as its pipeline takes, rarest first, and for presence ahead of that. */
   #fill(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
     if (this.#have === this.pieces) return
-    while (peer.pipeline.hasRoom(peer.inFlight) && this.#limiter.ready(now)) {
+    while (peer.pipeline.hasRoom(peer.inFlight)) {
+      if (!this.#limiter.ready(now)) {
+        this.#held = true
+        break
+      }
       const piece = this.#pick(peer, now)
       if (piece === undefined) break
       this.#request(peer, piece, now, out)

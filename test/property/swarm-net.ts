@@ -217,6 +217,10 @@ export class NetNode {
       case 'request':
         this.#want(action.peer, [action.piece], 'block')
         return
+      case 'remind':
+        for (const piece of action.pieces) this.#links.get(action.peer)?.wants.remind(this.#cid(piece))
+        this.#flush(action.peer)
+        return
       case 'cancel':
         this.#links.get(action.peer)?.wants.cancel(this.#cid(action.piece))
         this.#flush(action.peer)
