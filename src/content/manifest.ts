@@ -7,13 +7,13 @@ import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { DAG_PB, RAW, SHA2_256 } from '../core/cid.ts'
 
-export interface Directory {
+interface Directory {
   readonly kind: 'directory'
   /** Relative to the root, joined by `/`; empty for the root itself. */
   readonly path: string
 }
 
-export interface Symlink {
+interface Symlink {
   readonly kind: 'symlink'
   readonly path: string
   readonly target: string

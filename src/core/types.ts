@@ -6,9 +6,6 @@ type Brand<T, Name extends string> = T & { readonly [brand]: Name }
 /** Milliseconds on a monotonic clock; only differences carry meaning. */
 export type Millis = Brand<number, 'Millis'>
 
-/** Dense index of a piece inside one swarm. */
-export type PieceIndex = Brand<number, 'PieceIndex'>
-
 /** A root's canonical text: CIDv1 in base32 (CIDv0 roots are normalised to it). */
 export type RootKey = Brand<string, 'RootKey'>
 
@@ -19,6 +16,5 @@ export type PeerKey = Brand<string, 'PeerKey'>
 export type BlockKey = Brand<string, 'BlockKey'>
 
 export const millis = (value: number): Millis => value as Millis
-export const pieceIndex = (value: number): PieceIndex => value as PieceIndex
 export const rootKey = (value: string): RootKey => value as RootKey
 export const peerKey = (value: string): PeerKey => value as PeerKey

@@ -1,6 +1,6 @@
 /** What the store promises to the rest of the program. */
 import type { CID } from 'multiformats/cid'
-import type { Entry, Inline, Manifest, PieceTable } from '../content/manifest.ts'
+import type { Inline, Manifest } from '../content/manifest.ts'
 import type { Bitfield } from '../core/bitfield.ts'
 import type { RootKey } from '../core/types.ts'
 
@@ -131,5 +131,3 @@ export interface Download {
   /** Flushes and claims what is stored; the download can be opened again. */
   close(): Promise<void>
 }
-
-export type { Entry, PieceTable }
