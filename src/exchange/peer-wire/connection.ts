@@ -158,7 +158,7 @@ export class Connection {
       case 'not-interested':
       case 'request':
       case 'cancel':
-        yield* maybe(this.#sending?.take(message))
+        yield* this.#sending?.take(message) ?? []
         break
       case 'choke':
       case 'unchoke':
@@ -167,7 +167,7 @@ export class Connection {
       case 'reject':
       case 'suggest':
       case 'allowed-fast':
-        yield* maybe(this.#receiving?.take(message))
+        yield* this.#receiving?.take(message) ?? []
         break
     }
   }
@@ -187,7 +187,7 @@ export class Connection {
         if (this.#receiving !== undefined) yield* this.#receiving.takeOffer(message)
         break
       default:
-        yield* maybe(this.#sending?.takeExtension(message))
+        yield* this.#sending?.takeExtension(message) ?? []
     }
   }
 
@@ -278,8 +278,4 @@ function listed(message: ListMessage, pieces: number): Bitfield {
   if (message.bits.length !== bytes)
     throw new WireViolation('malformed', `a bitfield of ${message.bits.length} bytes for ${pieces} pieces`)
   return new Bitfield(pieces, message.bits)
-}
-
-function* maybe(event: WireEvent | undefined): Generator<WireEvent> {
-  if (event !== undefined) yield event
 }

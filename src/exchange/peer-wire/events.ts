@@ -22,7 +22,7 @@ export type ReceivingEvent =
   | { readonly type: 'have'; readonly index: number }
   /** Bytes that we asked for. */
   | { readonly type: 'data'; readonly index: number; readonly begin: number; readonly data: Uint8Array }
-  /** Bytes of an eager piece that we declined: they crossed. */
+  /** Bytes of an eager piece that we declined, or from where we cancelled on: they crossed. */
   | { readonly type: 'unwanted'; readonly index: number; readonly bytes: number }
   /** Bytes that we asked for and still want will not come. */
   | ({ readonly type: 'rejected' } & Span)
@@ -41,7 +41,7 @@ export type SendingEvent =
   | { readonly type: 'accepted'; readonly index: number }
   /** A request lost its end and now asks for `length` bytes; `ended` when those have all left. */
   | ({ readonly type: 'shortened'; readonly ended: boolean } & Span)
-  /** An offer is not wanted, or not for so many milliseconds; without an index, the empty one. */
+  /** An offer is not wanted, or not for so many milliseconds; without an index, the empty one. Of an eager piece no more is sent. */
   | { readonly type: 'declined'; readonly index: number | undefined }
   | { readonly type: 'busy'; readonly index: number | undefined; readonly milliseconds: number }
   /** The peer expects this piece from somebody, or does no more. */

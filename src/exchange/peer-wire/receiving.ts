@@ -1,9 +1,9 @@
 /**
  * Our side as the one who gets pieces: what the peer has, offers us and sends us, and what we asked it for.
  *
- * An offer may cross a request of ours for the same piece. Both ends then take the request as the answer: the
- * uploader clears the offer when the request comes, and we pass over the offer when it comes. An eager offer stands
- * for a request of the whole piece, so only such a request answers it.
+ * Nobody offers a piece of which a request is open. So when an offer comes while we have asked for bytes of the
+ * piece, the two crossed, and both ends take the request as the answer to the offer. An eager offer stands for a
+ * request of the whole piece: a request for all of it accepts it, one for a part declines it.
  */
 import { Bitfield } from '../../core/bitfield.ts'
 import type { ReceivingEvent } from './events.ts'
@@ -128,7 +128,7 @@ export class Receiving {
     this.have = have
   }
 
-  take(message: ReceivingMessage): ReceivingEvent | undefined {
+  take(message: ReceivingMessage): readonly ReceivingEvent[] {
     switch (message.type) {
       case 'choke':
       case 'unchoke':
@@ -139,14 +139,14 @@ export class Receiving {
         return this.#takeReject(message)
       case 'have':
         this.#sizeOf(message.index)
-        return this.have.add(message.index) ? { type: 'have', index: message.index } : undefined
+        return this.have.add(message.index) ? [{ type: 'have', index: message.index }] : []
       case 'suggest':
         this.#sizeOf(message.index)
-        return { type: 'suggested', index: message.index }
+        return [{ type: 'suggested', index: message.index }]
       case 'allowed-fast':
         this.#sizeOf(message.index)
         this.#allowed.add(message.index)
-        return { type: 'allowed', index: message.index }
+        return [{ type: 'allowed', index: message.index }]
     }
   }
 
@@ -158,32 +158,45 @@ export class Receiving {
       yield { type: 'idle', rate, start }
       return
     }
-    const length = this.#sizeOf(index)
-    if (length === 0) throw new WireViolation('out-of-bounds', `piece ${index} is empty`)
-    if (this.#crossed(index, eager ? length : undefined)) return
-    const request = eager ? this.#ask({ index, begin: 0, length }) : undefined
+    const size = this.#sizeOf(index)
+    if (size === 0) throw new WireViolation('out-of-bounds', `piece ${index} is empty`)
+    const [crossed] = this.#open.of(index)
+    if (crossed !== undefined) {
+      const accepts = crossed.begin === 0 && crossed.end === size
+      if (eager && !accepts) this.#open.addFirst({ index, begin: 0, at: 0, end: size, wantedEnd: 0 })
+      return
+    }
+    const request = eager ? this.#ask({ index, begin: 0, length: size }) : undefined
     this.#offers.add(index, request)
     yield { type: 'offered', index, eager, rate, start }
     if (request !== undefined && this.#offers.eager(index) === request) this.decline(index)
   }
 
-  #takeChoke(choked: boolean): ReceivingEvent | undefined {
-    if (this.#choked === choked) return undefined
+  #takeChoke(choked: boolean): readonly ReceivingEvent[] {
+    if (this.#choked === choked) return []
     this.#choked = choked
-    return { type: choked ? 'choked' : 'unchoked' }
+    return [{ type: choked ? 'choked' : 'unchoked' }]
   }
 
-  #takeData({ index, begin, data }: { index: number; begin: number; data: Uint8Array }): ReceivingEvent {
+  #takeData({
+    index,
+    begin,
+    data,
+  }: {
+    index: number
+    begin: number
+    data: Uint8Array
+  }): readonly ReceivingEvent[] {
     const end = begin + data.length
     const request = this.#open.of(index).find((open) => open.at === begin && end <= open.end)
     if (request === undefined || data.length === 0)
       throw new WireViolation('unrequested', `data of piece ${index} from ${begin} on that nobody asked for`)
     const wanted = begin < request.wantedEnd
     this.#confirm(data.length, this.#open.narrow(request, end, request.end))
-    return wanted ? { type: 'data', index, begin, data } : { type: 'unwanted', index, bytes: data.length }
+    return [wanted ? { type: 'data', index, begin, data } : { type: 'unwanted', index, bytes: data.length }]
   }
 
-  #takeReject({ index, begin, length }: Span): ReceivingEvent | undefined {
+  #takeReject({ index, begin, length }: Span): readonly ReceivingEvent[] {
     const end = begin + length
     const request = this.#open.of(index).find((open) => open.end === end && open.at <= begin && length > 0)
     if (request === undefined)
@@ -191,7 +204,7 @@ export class Receiving {
     const lost = Math.min(end, request.wantedEnd) - begin
     request.wantedEnd = Math.min(begin, request.wantedEnd)
     this.#confirm(0, this.#open.narrow(request, request.at, begin))
-    return lost > 0 ? { type: 'rejected', index, begin, length: lost } : undefined
+    return lost > 0 ? [{ type: 'rejected', index, begin, length: lost }] : []
   }
 
   /** Acknowledges data every so often, and at the end of a request. */
@@ -219,13 +232,6 @@ export class Receiving {
 
   #asked(span: Span): boolean {
     return this.#open.of(span.index).some(({ at, wantedEnd }) => overlaps(span, at, wantedEnd))
-  }
-
-  /** Whether a request of ours is on its way that answers the offer: any of the piece, or for an eager one the whole. */
-  #crossed(index: number, whole: number | undefined): boolean {
-    return this.#open
-      .of(index)
-      .some(({ at, end, begin }) => whole === undefined || (begin === 0 && at === 0 && end === whole))
   }
 
   #dismiss(index: number | undefined): boolean {

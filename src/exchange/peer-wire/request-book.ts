@@ -16,7 +16,7 @@ export interface OpenRequest {
 }
 
 export class RequestBook<T extends OpenRequest> {
-  readonly #byPiece = new Map<number, T[]>()
+  readonly #byPiece = new Map<number, readonly T[]>()
   #size = 0
 
   get size(): number {
@@ -24,13 +24,17 @@ export class RequestBook<T extends OpenRequest> {
   }
 
   add(request: T): void {
-    const others = this.#byPiece.get(request.index)
-    if (others === undefined) this.#byPiece.set(request.index, [request])
-    else others.push(request)
+    this.#byPiece.set(request.index, [...this.of(request.index), request])
     this.#size++
   }
 
-  /** The open requests of a piece, in the order in which they were made. */
+  /** The same for what is answered before the requests of the piece that are open. */
+  addFirst(request: T): void {
+    this.#byPiece.set(request.index, [request, ...this.of(request.index)])
+    this.#size++
+  }
+
+  /** The open requests of a piece, in the order in which they are answered. */
   of(index: number): readonly T[] {
     return this.#byPiece.get(index) ?? []
   }

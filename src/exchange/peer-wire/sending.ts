@@ -1,17 +1,15 @@
 /**
- * Our side as the one who gives pieces: what the peer asked for and accepted, what we offered it, and the answers
- * on their way. Answers leave in the order in which they were given, in messages of at most 64 KiB of data.
+ * Our side as the one who gives pieces: what the peer asks for and accepts, what we offer it, whether we choke it,
+ * and what of our data has arrived there.
  */
+import { Answers, type TheirRequest } from './answers.ts'
 import type { SendingEvent } from './events.ts'
 import type { ExtensionMessage, Terms } from './extensions.ts'
-import { encodeMessage, type KnownMessage, type Span } from './messages.ts'
+import type { KnownMessage, Span } from './messages.ts'
 import { OfferBook } from './offer-book.ts'
 import type { Outbox, Outgoing } from './outbox.ts'
-import { fits, type OpenRequest, overlaps, RequestBook } from './request-book.ts'
+import { fits } from './request-book.ts'
 import { WireViolation } from './violation.ts'
-
-/** Data in one message at most, so that others get in between: 64 KiB are 5 ms on 100 Mbit/s. */
-export const MAX_DATA_BYTES = 64 << 10
 
 /** The messages that concern this side. */
 export type SendingMessage = Extract<
@@ -22,15 +20,6 @@ export type SendingExtension = Extract<
   ExtensionMessage,
   { name: 'share_decline' | 'share_busy' | 'share_expect' | 'share_ack' }
 >
-
-interface TheirRequest extends OpenRequest {
-  /** The peer sent a request for it; an eager piece goes out before that. */
-  asked: boolean
-  /** It accepts an offer, so a choke does not end it. */
-  readonly offered: boolean
-  /** The bytes from `begin` on, once they are there to be sent. */
-  data: Uint8Array | undefined
-}
 
 export interface SendingOptions {
   /** Bytes of each piece. */
@@ -44,10 +33,7 @@ export class Sending {
   readonly #sizes: ArrayLike<number>
   readonly #outbox: Outbox
   readonly #limit: number
-  readonly #open = new RequestBook<TheirRequest>()
-  /** Those of the open requests that the peer sent. */
-  #asked = 0
-  #answers: TheirRequest[] = []
+  readonly #answers: Answers
   /** What we offer. */
   readonly #offers = new OfferBook<TheirRequest>()
   readonly #allowed = new Set<number>()
@@ -61,6 +47,7 @@ export class Sending {
     this.#sizes = options.sizes
     this.#outbox = options.outbox
     this.#limit = options.limit
+    this.#answers = new Answers(options.outbox)
   }
 
   get choking(): boolean {
@@ -89,10 +76,9 @@ export class Sending {
     if (this.#choking) return []
     this.#choking = true
     this.#outbox.send({ type: 'choke' })
-    const waiting = [...this.#open].filter(
-      (request) => request.data === undefined && !request.offered && !this.#allowed.has(request.index),
-    )
-    return waiting.map((request) => this.#cut(request, request.at))
+    const waiting = this.#answers.waiting()
+    const ended = waiting.filter(({ index, offered }) => !offered && !this.#allowed.has(index))
+    return ended.map((request) => this.#answers.cut(request))
   }
 
   /** Tells that we have a piece. */
@@ -125,10 +111,7 @@ export class Sending {
     if (!end || block.length < end) throw new RangeError(`not piece ${index}`)
     if (!this.#mayOffer(index)) return false
     this.#outbox.extend({ name: 'share_offer', index, eager: true, ...terms })
-    const request = { index, begin: 0, at: 0, end, asked: false, offered: true, data: block }
-    this.#open.add(request)
-    this.#answers.push(request)
-    this.#offers.add(index, request)
+    this.#offers.add(index, this.#answers.addEager(index, end, block))
     return true
   }
 
@@ -145,40 +128,25 @@ export class Sending {
    * @throws RangeError when they are fewer than asked for
    */
   answer(index: number, begin: number, data: Uint8Array): boolean {
-    const request = this.#unanswered(index, begin)
-    if (request === undefined) return false
-    if (data.length < request.end - begin) throw new RangeError(`${data.length} bytes answer too little`)
-    request.data = data
-    this.#answers.push(request)
-    return true
+    return this.#answers.give(index, begin, data)
   }
 
-  /** Rejects what has not left yet of the request that begins at `begin`. False when there is none any more. */
+  /** Rejects what has not left yet of the request that begins at `begin`, or of an eager piece (0). False when there is none any more. */
   reject(index: number, begin: number): boolean {
-    const request = this.#open.of(index).find((open) => open.begin === begin)
+    const request = this.#answers.find(index, begin)
     if (request === undefined) return false
-    this.#cut(request, request.at)
+    this.#answers.cut(request)
     return true
   }
 
   /** The next message of data. */
   next(): Outgoing | undefined {
-    const request = this.#answering()
-    if (request?.data === undefined) return undefined
-    const { index, at: begin, data } = request
-    const length = Math.min(MAX_DATA_BYTES, request.end - begin)
-    const bytes = data.subarray(begin - request.begin, begin - request.begin + length)
-    const last = this.#narrow(request, begin + length, request.end)
-    this.#unconfirmed += length
-    const parts = encodeMessage({ type: 'piece', index, begin, data: bytes })
-    return {
-      parts,
-      bytes: parts.reduce((sum, part) => sum + part.length, 0),
-      data: { index, begin, length, last },
-    }
+    const outgoing = this.#answers.next()
+    this.#unconfirmed += outgoing?.data?.length ?? 0
+    return outgoing
   }
 
-  take(message: SendingMessage): SendingEvent | undefined {
+  take(message: SendingMessage): readonly SendingEvent[] {
     switch (message.type) {
       case 'interested':
       case 'not-interested':
@@ -190,119 +158,91 @@ export class Sending {
     }
   }
 
-  takeExtension(message: SendingExtension): SendingEvent | undefined {
+  takeExtension(message: SendingExtension): readonly SendingEvent[] {
     switch (message.name) {
       case 'share_decline':
-        return this.#dismissed(message.index) ? { type: 'declined', index: message.index } : undefined
+        return this.#dismissed(message.index) ? [{ type: 'declined', index: message.index }] : []
       case 'share_busy': {
         const { index, milliseconds } = message
-        return this.#dismissed(index) ? { type: 'busy', index, milliseconds } : undefined
+        return this.#dismissed(index) ? [{ type: 'busy', index, milliseconds }] : []
       }
       case 'share_expect':
         this.#sizeOf(message.index)
-        return { type: message.withdrawn ? 'expects-no-more' : 'expects', index: message.index }
+        return [{ type: message.withdrawn ? 'expects-no-more' : 'expects', index: message.index }]
       case 'share_ack':
         if (message.bytes > this.#unconfirmed)
           throw new WireViolation('false-ack', `${message.bytes} bytes of ${this.#unconfirmed}`)
         this.#unconfirmed -= message.bytes
-        return { type: 'confirmed', bytes: message.bytes }
+        return [{ type: 'confirmed', bytes: message.bytes }]
     }
   }
 
-  #takeInterest(type: 'interested' | 'not-interested'): SendingEvent | undefined {
-    if (this.#interested === (type === 'interested')) return undefined
+  #takeInterest(type: 'interested' | 'not-interested'): readonly SendingEvent[] {
+    if (this.#interested === (type === 'interested')) return []
     this.#interested = !this.#interested
-    return { type }
+    return [{ type }]
   }
 
-  #takeRequest({ index, begin, length }: Span): SendingEvent | undefined {
+  #takeRequest({ index, begin, length }: Span): readonly SendingEvent[] {
     const span = { index, begin, length }
     const size = this.#sizeOf(index)
     if (!fits(span, size))
       throw new WireViolation('out-of-bounds', `bytes ${begin}+${length} of ${size} in piece ${index}`)
     const eager = this.#offers.eager(index)
-    if (eager !== undefined && length === size) return this.#accepted(eager)
-    const offered = this.#offers.accept(index)
-    if (this.#choking && !offered && !this.#allowed.has(index)) return this.#refuse(span)
-    if (this.#asked >= this.#limit)
-      throw new WireViolation('too-many-requests', `more than ${this.#limit} requests`)
-    if (this.#open.of(index).some(({ asked, at, end }) => asked && overlaps(span, at, end)))
-      throw new WireViolation('overlapping', `bytes of piece ${index} that are asked for already`)
-    const end = begin + length
-    this.#open.add({ index, begin, at: begin, end, asked: true, offered, data: undefined })
-    this.#asked++
-    return { type: 'requested', ...span, offered }
+    if (eager === undefined) return this.#admit(span)
+    if (length === size) return this.#accepted(eager)
+    // it crossed the eager offer, which its sender then takes as declined
+    this.#dismissed(index)
+    return [{ type: 'declined', index }, ...this.#admit(span)]
   }
 
-  /** The request for an eager piece: it is being sent, or has left. */
-  #accepted(request: TheirRequest): SendingEvent {
-    this.#offers.delete(request.index)
-    request.asked = true
-    if (request.at < request.end) this.#asked++
-    return { type: 'accepted', index: request.index }
+  #accepted(eager: TheirRequest): readonly SendingEvent[] {
+    this.#offers.delete(eager.index)
+    this.#answers.accept(eager)
+    return [{ type: 'accepted', index: eager.index }]
+  }
+
+  #admit(span: Span): readonly SendingEvent[] {
+    const offered = this.#offers.accept(span.index)
+    if (this.#choking && !offered && !this.#allowed.has(span.index)) return this.#refuse(span)
+    if (this.#answers.asked >= this.#limit)
+      throw new WireViolation('too-many-requests', `more than ${this.#limit} requests`)
+    if (this.#answers.overlaps(span))
+      throw new WireViolation('overlapping', `bytes of piece ${span.index} that are asked for already`)
+    this.#answers.add(span, offered)
+    return [{ type: 'requested', ...span, offered }]
   }
 
   /**
    * Rejects a request that comes while we choke. After a choke, an honest peer's requests are those that were on
    * their way, and one for every answer that was: no more than twice what it may have open.
    */
-  #refuse(span: Span): undefined {
+  #refuse(span: Span): readonly [] {
     this.#refused++
     if (this.#refused > 2 * this.#limit)
       throw new WireViolation('too-many-requests', 'requests in spite of a choke')
     this.#outbox.send({ type: 'reject', ...span })
+    return []
   }
 
-  #takeCancel({ index, begin, length }: Span): SendingEvent | undefined {
-    const request = this.#open
-      .of(index)
-      .find((open) => open.begin <= begin && begin < open.end && begin + length === open.end)
+  #takeCancel(span: Span): readonly SendingEvent[] {
+    const request = this.#answers.endingWith(span)
     // it may have been answered before the cancel came
-    if (request === undefined) return undefined
-    this.#cut(request, Math.max(begin, request.at))
-    const { at, end } = request
-    return { type: 'shortened', index, begin: request.begin, length: end - request.begin, ended: at === end }
+    if (request === undefined) return []
+    this.#answers.cut(request, span.begin)
+    const { index, begin, at, end } = request
+    return [{ type: 'shortened', index, begin, length: end - begin, ended: at === end }]
   }
 
-  /** Forgets an offer that was turned down, and what is left of an eager piece. */
+  /** Forgets an offer that was turned down, and what is left of an eager piece. False when there was none. */
   #dismissed(index: number | undefined): boolean {
     const eager = index === undefined ? undefined : this.#offers.eager(index)
-    if (eager !== undefined && eager.at < eager.end) this.#cut(eager, eager.at)
+    if (eager !== undefined) this.#answers.cut(eager)
     return this.#offers.delete(index)
   }
 
-  /** The first answer that is not over. */
-  #answering(): TheirRequest | undefined {
-    for (;;) {
-      const [first] = this.#answers
-      if (first === undefined || first.at < first.end) return first
-      this.#answers.shift()
-    }
-  }
-
   #mayOffer(index: number): boolean {
-    const taken = this.#offers.has(index) || this.#open.of(index).length > 0
-    return !taken && this.#outbox.speaks('share_offer')
-  }
-
-  #unanswered(index: number, begin: number): TheirRequest | undefined {
-    return this.#open.of(index).find((open) => open.begin === begin && open.data === undefined)
-  }
-
-  /** Rejects a request from `to` on, and returns what that was. */
-  #cut(request: TheirRequest, to: number): Span {
-    const span = { index: request.index, begin: to, length: request.end - to }
-    if (span.length > 0) this.#outbox.send({ type: 'reject', ...span })
-    this.#narrow(request, request.at, to)
-    return span
-  }
-
-  #narrow(request: TheirRequest, at: number, end: number): boolean {
-    const ended = this.#open.narrow(request, at, end)
-    if (!ended) return false
-    if (request.asked) this.#asked--
-    request.data = undefined
-    return true
+    return !this.#offers.has(index) && !this.#answers.concerns(index) && this.#outbox.speaks('share_offer')
   }
 
   #sizeOf(index: number): number {
