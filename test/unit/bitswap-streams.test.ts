@@ -111,7 +111,7 @@ describe('writing to a stream', () => {
       for (; asked < 3; ) yield Uint8Array.of(++asked)
     }
     stream.narrow = true
-    const done = streamSink(stream.asStream)(chunks())
+    const done = streamSink(stream.asStream, new AbortController().signal)(chunks())
     await turn()
     assert.equal(asked, 1)
     stream.drain()
@@ -129,7 +129,7 @@ describe('writing to a stream', () => {
     async function* chunks(): AsyncGenerator<Uint8Array> {
       yield Uint8Array.of(1)
     }
-    const done = streamSink(stream.asStream)(chunks())
+    const done = streamSink(stream.asStream, new AbortController().signal)(chunks())
     await turn()
     stream.reset()
     await assert.rejects(done, /reset/)

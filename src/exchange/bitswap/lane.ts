@@ -49,6 +49,7 @@ export class Lane {
     else if (this.#state === 'idle') this.#start()
   }
 
+  /** A stream that takes no more is aborted, one that does is closed. */
   close(): void {
     this.#state = 'closed'
     this.#closing.abort()
@@ -73,7 +74,7 @@ export class Lane {
       await pipe(
         () => this.#messages(stream),
         (messages) => this.#frames(messages),
-        streamSink(stream),
+        streamSink(stream, this.#closing.signal),
       )
       await stream.close()
     } catch (error) {
@@ -119,16 +120,19 @@ export class Lane {
     }
   }
 
-  #pause(wait: Millis): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, wait)
-      const { signal } = this.#closing
-      function done(): void {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      signal.addEventListener('abort', done)
-    })
+  /** Throws when the lane is closed meanwhile: what is half sent cannot be ended in order. */
+  async #pause(wait: Millis): Promise<void> {
+    const { signal } = this.#closing
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, wait)
+    const onClosing = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onClosing)
+    try {
+      signal.throwIfAborted()
+      await promise
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onClosing)
+    }
   }
 }

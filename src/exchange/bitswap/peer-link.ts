@@ -5,7 +5,8 @@
  */
 import type { Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
-import type { Millis, PeerKey } from '../../core/types.ts'
+import { blockKey } from '../../core/cid.ts'
+import type { BlockKey, Millis, PeerKey } from '../../core/types.ts'
 import { Limiter } from '../../swarm/limiter.ts'
 import { Lane, type Outbound } from './lane.ts'
 import { Ledger } from './ledger.ts'
@@ -21,6 +22,12 @@ const GATHERED_BYTES = 128 << 10
 
 /** Presences in one message: as many as there are entries in a want message. */
 const MOST_PRESENCES = 256
+
+/** Answers that wait for a peer that does not read; more than the questions of several roots. */
+const MOST_WAITING_PRESENCES = 16_384
+
+/** Blocks that wait; the scheduler sends few at once, DAG nodes come as they are asked for. */
+const MOST_WAITING_BLOCKS = 2_048
 
 /** Blocks read from disk ahead of the one that is being written. */
 const READ_AHEAD = 2
@@ -51,11 +58,15 @@ export class PeerLink {
   readonly #options: PeerLinkOptions
   readonly #control: Lane
   readonly #data: Lane
-  #presences: Presence[] = []
+  /** Answers not told yet, the last for each block. */
+  readonly #presences = new Map<BlockKey, Presence>()
+  /** Answers that the control stream was given and is not known to have taken. */
+  #telling: Presence[] = []
   #outgoing: Outgoing[] = []
   /** Taken from the queue and not known to have left. */
   #leaving: Outgoing[] = []
   #failures = 0
+  #closed = false
 
   constructor(options: PeerLinkOptions) {
     this.peer = options.peer
@@ -83,13 +94,17 @@ export class PeerLink {
     if (this.wants.pending) this.#control.wake()
   }
 
+  /** Answers a question. Dropped where too many wait already. */
   tellPresence(cid: CID, has: boolean): void {
-    this.#presences.push({ cid, has })
+    const key = blockKey(cid)
+    if (this.#presences.size >= MOST_WAITING_PRESENCES && !this.#presences.has(key)) return
+    this.#presences.set(key, { cid, has })
     this.#control.wake()
   }
 
   /** Queues a block, read when its turn comes. Resolves with its bytes once the stream took it, or undefined if it could not be read or sent. */
   sendBlock(cid: CID, read: () => Promise<Uint8Array | undefined>): Promise<number | undefined> {
+    if (this.#closed || this.#outgoing.length >= MOST_WAITING_BLOCKS) return Promise.resolve(undefined)
     return new Promise((settle) => {
       this.#outgoing.push({ cid, read, reading: undefined, settle })
       this.#readAhead()
@@ -98,6 +113,7 @@ export class PeerLink {
   }
 
   close(): void {
+    this.#closed = true
     this.#control.close()
     this.#data.close()
     this.#abandonBlocks()
@@ -106,7 +122,7 @@ export class PeerLink {
   #nextControl(stream: Stream): Outbound | undefined {
     const knowsPresences = stream.protocol === BITSWAP_120
     const batch = this.wants.take()
-    const presences = this.#presences.splice(0, MOST_PRESENCES)
+    const presences = this.#takePresences()
     if (batch === undefined && presences.length === 0) return undefined
     const told = batch?.entries ?? []
     const message = {
@@ -115,7 +131,24 @@ export class PeerLink {
       presences: knowsPresences ? presences : [],
       blocks: [],
     }
-    return { parts: encodeMessage(message), sent: () => this.#worked() }
+    return {
+      parts: encodeMessage(message),
+      sent: () => {
+        this.#telling = []
+        this.#worked()
+      },
+    }
+  }
+
+  #takePresences(): Presence[] {
+    const taken: Presence[] = []
+    for (const [key, presence] of this.#presences) {
+      if (taken.length === MOST_PRESENCES) break
+      this.#presences.delete(key)
+      taken.push(presence)
+    }
+    this.#telling = taken
+    return taken
   }
 
   async #nextBlocks(stream: Stream): Promise<Outbound | undefined> {
@@ -169,7 +202,10 @@ export class PeerLink {
   #controlBroke(): void {
     if (this.#gaveUp()) return
     this.wants.retell()
-    this.tellWants()
+    for (const { cid, has } of this.#telling)
+      if (!this.#presences.has(blockKey(cid))) this.tellPresence(cid, has)
+    this.#telling = []
+    if (this.wants.pending || this.#presences.size > 0) this.#control.wake()
   }
 
   #dataBroke(): void {

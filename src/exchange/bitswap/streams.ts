@@ -57,11 +57,14 @@ export async function* streamSource(stream: Stream, gate: Gate): AsyncGenerator<
   }
 }
 
-/** Writes everything and waits whenever the stream is full; the next chunk is asked for once it has drained. */
-export function streamSink(stream: Stream) {
+/**
+ * Writes everything and waits whenever the stream is full; the next chunk is asked for once it has drained. The
+ * signal ends a wait with its reason.
+ */
+export function streamSink(stream: Stream, signal: AbortSignal) {
   return async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
     for await (const chunk of chunks) {
-      if (!stream.send(chunk)) await stream.onDrain()
+      if (!stream.send(chunk)) await stream.onDrain({ signal })
     }
   }
 }
