@@ -191,7 +191,7 @@ export class Bitswap {
   #serve(stream: Stream, connection: Connection): void {
     const peer = peerKey(connection.remotePeer.toString())
     stream.inactivityTimeout = REST_MS
-    this.#read(stream, peer).catch((error: unknown) => {
+    this.#read(stream, peer, connection).catch((error: unknown) => {
       const reason = error instanceof Error ? error : new Error(String(error))
       // peers come and go; anything but that is worth a line
       if (!GONE.has(reason.name)) this.#options.log(`bitswap: reading from ${peer}: ${reason.message}`)
@@ -199,12 +199,17 @@ export class Bitswap {
     })
   }
 
-  async #read(stream: Stream, peer: PeerKey): Promise<void> {
+  async #read(stream: Stream, peer: PeerKey, connection: Connection): Promise<void> {
     await pipe(
       () => streamSource(stream, this.#gate),
       decodeFrames(() => this.#options.host.onBytes(peer)),
       async (frames) => {
-        for await (const frame of frames) await this.#receive(this.#link(peer), decodeMessage(frame))
+        for await (const frame of frames) {
+          // what is still unread of a peer that is gone must not bring its link back to life
+          const link = connection.status === 'open' ? this.#link(peer) : this.#links.get(peer)
+          if (link === undefined) return
+          await this.#receive(link, decodeMessage(frame))
+        }
       },
     )
     await stream.close()
