@@ -7,6 +7,9 @@ import type { Simulation } from './simulation.ts'
 /** How long it takes to notice that nothing comes through any more: a ping and its timeout. */
 const NOTICE_MS = 5_000
 
+/** How long until those who remember each other's addresses have met again; the former connections are gone by then. */
+const HEAL_MS = 1_000
+
 export function disturb(run: Simulation): void {
   const { partition, stalls, departures } = run.scenario
   if (partition !== undefined) divide(run, partition)
@@ -29,9 +32,9 @@ function divide(run: Simulation, { from, to }: NonNullable<Scenario['partition']
   })
   clock.at(to, () => {
     run.reach = () => true
-    // they remember each other's addresses; those that are just being lost are gone by then
-    clock.after(1000, () => {
+    clock.after(HEAL_MS, () => {
       for (const [a, b] of cut) if (isPresent(a) && isPresent(b) && run.mayMeet(a, b)) run.connect(a, b)
+      for (const member of run.present) run.meetOthers(member)
     })
   })
 }

@@ -64,10 +64,11 @@ export class Lane {
     const { connection, owner, other } = this.#end
     const { clock, tally } = connection.medium
     this.#rest()
-    this.#count(transfer.size)
+    tally.lost += this.#count(transfer.size)
     clock.after(connection.latency, () => {
-      if (connection.state === 'open') other.owner.arrived(other, transfer)
-      else tally.lost += transfer.size
+      if (connection.state !== 'open') return
+      tally.lost -= transfer.size
+      other.owner.arrived(other, transfer)
     })
     this.#next()
     owner.sent(this.#end, transfer)

@@ -19,10 +19,6 @@ export class Neighbourhood<Peer> {
     this.#degreeOf = degreeOf
   }
 
-  isLonely(peer: Peer): boolean {
-    return this.#degreeOf(peer) < this.#least
-  }
-
   /** Whom `peer` should meet now, of those that it may. */
   choose(peer: Peer, candidates: readonly Peer[]): Peer[] {
     const missing = this.#least - this.#degreeOf(peer)

@@ -10,7 +10,7 @@ export class Tally {
   duplicate = 0
   /** Wrong bytes. */
   corrupt = 0
-  /** Bytes of pieces that never arrived whole: cut off, or the connection was gone. */
+  /** Bytes of pieces that were cut off, or did not arrive: the connection was gone, or the run at its end. */
   lost = 0
   /** Events handled by all schedulers, and how many of them were wake-ups. */
   events = 0
