@@ -89,7 +89,8 @@ export class ShareNode implements Api.Node {
     const path = again ? here.path : await placeFor(output, target.name ?? here?.name ?? key)
     if (here?.phase === 'complete' && here.damaged.length === 0) {
       if (here.path !== path) await this.#copyOut(target, root, path, signal)
-      return this.#describe(key)
+      // a copy beside the share is its owner's; where it lies is what was asked for
+      return { ...this.#describe(key), path }
     }
     if (here !== undefined && here.phase === 'complete') await this.#shares.remove(key)
     else if (here !== undefined && here.path !== path) {

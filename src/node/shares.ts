@@ -109,7 +109,7 @@ export class Shares {
     try {
       return await orAborted(transfer.done, signal)
     } catch (thrown) {
-      if (signal?.aborted === true && this.#waiting.get(root) === 1) await this.pause(root)
+      if (givenUp(signal) && this.#waiting.get(root) === 1) await this.pause(root)
       throw thrown
     } finally {
       listeners.delete(onNotice)
@@ -119,7 +119,9 @@ export class Shares {
 
   async pause(root: RootKey): Promise<void> {
     const { store, driver, routing } = this.#context
-    if (store.share(root) !== undefined) await store.update(root, { paused: true })
+    const progress = this.#transfers.get(root)?.progress
+    const kept = progress && { keptBytes: progress.have, keptPieces: progress.pieces.have }
+    if (store.share(root) !== undefined) await store.update(root, { paused: true, ...kept })
     await this.#stopTransfer(
       root,
       new ShareError('INTERRUPTED', 'the download was paused', `\`share resume ${root}\` goes on`),
@@ -230,6 +232,12 @@ export class Shares {
 }
 
 const cidOf = (root: RootKey): CID => CID.parse(root, base32)
+
+/** Whoever waited left; a daemon that stops goes on with the download when it runs again. */
+function givenUp(signal: AbortSignal | undefined): boolean {
+  if (signal?.aborted !== true) return false
+  return !(signal.reason instanceof ShareError && signal.reason.code === 'DAEMON_UNREACHABLE')
+}
 
 function requestOf(row: ShareRow): TransferRequest {
   return { root: cidOf(row.root), name: row.name, path: row.path, peers: row.peers }

@@ -24,10 +24,10 @@ export function describeShare(view: ShareView): ShareInfo {
     path: row.path,
     state: stateOf(row, transfer),
     size: moving?.size || row.size,
-    have: complete ? row.size : (moving?.have ?? 0),
+    have: complete ? row.size : (moving?.have ?? row.keptBytes),
     pieces: complete
       ? { total: row.pieces, have: row.pieces }
-      : (moving?.pieces ?? { total: row.pieces, have: 0 }),
+      : (moving?.pieces ?? { total: row.pieces, have: row.keptPieces }),
     uploaded: row.uploaded,
     downloaded: row.downloaded,
     rates: { up: sum(peers.map((peer) => peer.rates.up)), down: sum(peers.map((peer) => peer.rates.down)) },

@@ -40,6 +40,8 @@ export function decodeShare(root: RootKey, bytes: Uint8Array): KeptShare | undef
     paused: json.paused === true,
     size: amount(json.size),
     pieces: amount(json.pieces),
+    keptBytes: amount(json.keptBytes),
+    keptPieces: amount(json.keptPieces),
     uploaded: amount(json.uploaded),
     downloaded: amount(json.downloaded),
     addedAt: amount(json.addedAt),

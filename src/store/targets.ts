@@ -50,6 +50,8 @@ export function newRow(share: Asked, former: ShareRow | undefined): ShareRow {
     pieces: former?.pieces ?? 0,
     uploaded: former?.uploaded ?? 0,
     downloaded: former?.downloaded ?? 0,
+    keptBytes: former?.keptBytes ?? 0,
+    keptPieces: former?.keptPieces ?? 0,
     addedAt: former?.addedAt ?? Date.now(),
     damaged: [],
     peers: share.peers,

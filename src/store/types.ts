@@ -23,6 +23,9 @@ export interface ShareRow {
   /** Bytes of content; 0 until the manifest is known. */
   readonly size: number
   readonly pieces: number
+  /** Bytes and pieces that were here when the download was last paused. */
+  readonly keptBytes: number
+  readonly keptPieces: number
   /** File bytes sent and received, kept over restarts. */
   readonly uploaded: number
   readonly downloaded: number

@@ -19,13 +19,15 @@ import type { NodeIdentity, ShareInfo } from '../../src/node/types.ts'
 /** The checkout that is tested; its node_modules are real files of all sizes. */
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 
-const SHARE = join(CHECKOUT, 'bin/share.js')
+export const SHARE = join(CHECKOUT, 'bin/share.js')
 
 /** Waits that are in vain end after this long, in ms: far above what any of them takes on a busy machine. */
 const PATIENCE = 90_000
 
 export interface Ended {
   readonly code: number | null
+  /** Standard output, as bytes and as text. */
+  readonly output: Buffer
   readonly stdout: string
   readonly stderr: string
 }
@@ -40,6 +42,7 @@ export class Homes {
   /** For the test's own files. */
   readonly work: string
   readonly #homes: Home[] = []
+  readonly #endings: (() => unknown)[] = []
 
   private constructor(work: string) {
     this.work = work
@@ -70,8 +73,14 @@ export class Homes {
     return home
   }
 
+  /** Work for the end, when no daemon runs any more and the files are still there. */
+  atEnd(work: () => unknown): void {
+    this.#endings.push(work)
+  }
+
   async #clear(): Promise<void> {
     await Promise.all(this.#homes.map((home) => home.kill()))
+    for (const work of this.#endings) await work()
     await rm(this.work, { recursive: true, force: true, maxRetries: 3 })
   }
 }
@@ -109,6 +118,13 @@ export class Home {
     const { code, stdout, stderr } = await this.run(...args)
     assert.equal(code, 0, `share ${args.join(' ')}: ${stderr}${stdout}`)
     return stdout.trimEnd()
+  }
+
+  /** What a command that has to succeed prints, byte for byte. */
+  async bytes(...args: string[]): Promise<Buffer> {
+    const { code, output, stderr } = await this.run(...args)
+    assert.equal(code, 0, `share ${args.join(' ')}: ${stderr}`)
+    return output
   }
 
   /** The one object that a command prints with `--json`. */
@@ -192,14 +208,14 @@ async function processesOf(home: string): Promise<number[]> {
 }
 
 async function outcome(child: ChildProcess): Promise<Ended> {
-  const text = async (stream: ChildProcess['stdout']): Promise<string> =>
-    Buffer.concat((await stream?.toArray()) ?? []).toString()
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
+  const bytes = async (stream: ChildProcess['stdout']): Promise<Buffer> =>
+    Buffer.concat((await stream?.toArray()) ?? [])
+  const [output, errors, [code]] = await Promise.all([
+    bytes(child.stdout),
+    bytes(child.stderr),
     once(child, 'close') as Promise<[number | null]>,
   ])
-  return { code, stdout, stderr }
+  return { code, output, stdout: output.toString(), stderr: errors.toString() }
 }
 
 /** Looks every 50 ms until there is an answer other than false or undefined. */
