@@ -1,4 +1,4 @@
-/** A progress bar on stderr, where that is a terminal; elsewhere only what is worth a line. */
+/** Progress on stderr: a bar where that is a terminal, an object a line with `--json`, else only what is worth a line. */
 import type { SingleBar } from 'cli-progress'
 import { formatBytes, formatDuration, formatRate } from '../core/units.ts'
 
@@ -10,8 +10,9 @@ export interface Progress {
   stop(): void
 }
 
-export async function openProgress(options: { quiet: boolean }): Promise<Progress> {
+export async function openProgress(options: { quiet: boolean; json: boolean }): Promise<Progress> {
   if (options.quiet) return { update: () => {}, note: () => {}, stop: () => {} }
+  if (options.json) return new Lines()
   const note = (text: string): void => void process.stderr.write(`${text}\n`)
   if (process.stderr.isTTY !== true) return { update: () => {}, note, stop: () => {} }
   const { SingleBar } = await import('cli-progress')
@@ -28,6 +29,27 @@ export async function openProgress(options: { quiet: boolean }): Promise<Progres
       }),
     note,
   )
+}
+
+/** Between two lines of progress, in ms. */
+const LINE_EVERY = 500
+
+/** `{"progress":{"done":1048576,"total":4194304,"rate":1048576}}` */
+class Lines implements Progress {
+  #last = Number.NEGATIVE_INFINITY
+
+  update({ done, total, rate }: { done: number; total: number; rate: number }): void {
+    const now = performance.now()
+    if (now - this.#last < LINE_EVERY) return
+    this.#last = now
+    this.note(JSON.stringify({ progress: { done, total, rate: Math.round(rate) } }))
+  }
+
+  note(text: string): void {
+    process.stderr.write(`${text}\n`)
+  }
+
+  stop(): void {}
 }
 
 class Bar implements Progress {

@@ -62,7 +62,7 @@ async function addOne(
     ...(profile !== undefined && { profile }),
     ...(name !== undefined && { name }),
   }
-  const progress = await openProgress({ quiet: quiet === true })
+  const progress = await openProgress({ quiet: quiet === true, json: context.out.json })
   const start = performance.now()
   try {
     return await client.add(request, {

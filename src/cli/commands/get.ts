@@ -21,7 +21,10 @@ export async function get(context: Context, target: string, options: Options): P
   const seconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
   const late = seconds === undefined ? new AbortController().signal : AbortSignal.timeout(seconds * 1000)
   const signal = AbortSignal.any([context.signal, late])
-  const watch = new Watch(context, await openProgress({ quiet: options.quiet === true }))
+  const watch = new Watch(
+    context,
+    await openProgress({ quiet: options.quiet === true, json: context.out.json }),
+  )
   try {
     const client = await context.daemon()
     const request = { target, output: resolve(options.output ?? '.'), peers }

@@ -12,7 +12,7 @@ export async function verify(
 ): Promise<number | undefined> {
   if (cid !== undefined) parseCid(cid)
   const client = await daemon()
-  const progress = await openProgress({ quiet: false })
+  const progress = await openProgress({ quiet: false, json: out.json })
   const start = performance.now()
   let damaged = 0
   try {
