@@ -6,7 +6,7 @@ import { Bitswap } from '../exchange/bitswap/bitswap.ts'
 import { createRouting } from '../routing/routing.ts'
 import { openStore } from '../store/store.ts'
 import { Limiter } from '../swarm/limiter.ts'
-import type { Config } from './config.ts'
+import { type Config, DEFAULT_CONFIG } from './config.ts'
 import { loadPrivateKey } from './identity.ts'
 import { createLibp2pNode } from './libp2p.ts'
 import { ShareNode } from './share-node.ts'
@@ -16,15 +16,18 @@ import type * as Api from './types.ts'
 export interface NodeOptions {
   /** The directory that holds the node's key, catalogue and blocks; one running node per home. */
   readonly home: string
-  readonly config: Config
+  /** What differs from the defaults. */
+  readonly config?: Partial<Config>
   readonly onLog?: (line: string) => void
 }
 
 const now = (): Millis => millis(performance.now())
 
 /** Starts a peer. @throws ShareError ALREADY_RUNNING, CONFLICT (port taken), BAD_CONFIG, UNREADABLE */
-export async function createNode({ home, config, onLog = () => {} }: NodeOptions): Promise<Api.Node> {
-  const store = await openStore(home)
+export async function createNode(options: NodeOptions): Promise<Api.Node> {
+  const { home, onLog = () => {} } = options
+  const config = { ...DEFAULT_CONFIG, ...options.config }
+  const store = await openStore(home, { logger: onLog })
   try {
     const privateKey = await loadPrivateKey(home)
     const upLimiter = new Limiter()
