@@ -119,9 +119,11 @@ export class Bitswap {
   }
 
   #cancelled(end: End, piece: number): void {
-    if (end.ledger[piece] === NOTHING) return
+    const wanted = end.ledger[piece] === BYTES
     end.ledger[piece] = NOTHING
-    this.#host.dispatch({ type: 'unwanted', root: this.#host.root, peer: end.other.owner.key, piece })
+    // of questions the scheduler has not heard; telling it of their end would double the events of a run
+    if (wanted)
+      this.#host.dispatch({ type: 'unwanted', root: this.#host.root, peer: end.other.owner.key, piece })
   }
 
   #send(peer: PeerKey, end: End | undefined, piece: number): void {
