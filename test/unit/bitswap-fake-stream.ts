@@ -16,8 +16,8 @@ export class FakeStream extends EventTarget {
   pauses = 0
   /** While set, each send fills the stream until `drain()`. */
   narrow = false
+  writableNeedsDrain = false
   readonly #unread: Uint8Array[] = []
-  #drained: PromiseWithResolvers<void> | undefined
 
   constructor(protocol = '/ipfs/bitswap/1.2.0') {
     super()
@@ -40,16 +40,8 @@ export class FakeStream extends EventTarget {
     if (this.writeStatus !== 'writable')
       throw new Error(`cannot write to a stream that is ${this.writeStatus}`)
     this.sent.push(data)
-    if (this.narrow) this.#drained ??= Promise.withResolvers()
-    return this.#drained === undefined
-  }
-
-  async onDrain({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#drained === undefined) return
-    const aborted = Promise.withResolvers<never>()
-    const onAbort = (): void => aborted.reject(signal?.reason)
-    signal?.addEventListener('abort', onAbort)
-    await Promise.race([this.#drained.promise, aborted.promise])
+    if (this.narrow) this.writableNeedsDrain = true
+    return !this.writableNeedsDrain
   }
 
   pause(): void {
@@ -76,9 +68,19 @@ export class FakeStream extends EventTarget {
 
   // --- what the other side and the connection do
 
+  /** All that was sent has left. */
   drain(): void {
-    this.#drained?.resolve()
-    this.#drained = undefined
+    this.writableNeedsDrain = false
+    this.dispatchEvent(new Event('drain'))
+  }
+
+  /** Part of what was sent has left: there is a drain event, but as soon as the stream goes on it is full again. */
+  drainPartly(): void {
+    this.writableNeedsDrain = false
+    queueMicrotask(() => {
+      this.writableNeedsDrain = true
+    })
+    this.dispatchEvent(new Event('drain'))
   }
 
   receive(data: Uint8Array): void {
@@ -122,7 +124,6 @@ export class FakeStream extends EventTarget {
     if (this.status !== 'open') return
     this.writeStatus = 'closed'
     this.readStatus = 'closed'
-    this.#drained?.reject(error)
     this.#end(status, error)
   }
 

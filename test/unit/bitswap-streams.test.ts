@@ -123,6 +123,26 @@ describe('writing to a stream', () => {
     assert.equal(stream.wire, '010203')
   })
 
+  it('goes on waiting while the stream drains by and by', async () => {
+    const stream = new FakeStream()
+    let asked = 0
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      for (; asked < 3; ) yield Uint8Array.of(++asked)
+    }
+    stream.narrow = true
+    const done = streamSink(stream.asStream, new AbortController().signal)(chunks())
+    await turn()
+    for (let parts = 0; parts < 5; parts++) {
+      stream.drainPartly()
+      await turn()
+    }
+    assert.equal(asked, 1)
+    stream.narrow = false
+    stream.drain()
+    await done
+    assert.equal(asked, 3)
+  })
+
   it('fails when the stream is reset while it is full', async () => {
     const stream = new FakeStream()
     stream.narrow = true

@@ -64,7 +64,33 @@ export async function* streamSource(stream: Stream, gate: Gate): AsyncGenerator<
 export function streamSink(stream: Stream, signal: AbortSignal) {
   return async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
     for await (const chunk of chunks) {
-      if (!stream.send(chunk)) await stream.onDrain({ signal })
+      if (!stream.send(chunk)) await drained(stream, signal)
+    }
+  }
+}
+
+/**
+ * Resolves once the stream takes more. libp2p's own `onDrain` will not do: its promise stays resolved after the first
+ * time. And a drain event says only that the stream goes on sending what it holds, after which it may be full again.
+ */
+async function drained(stream: Stream, signal: AbortSignal): Promise<void> {
+  while (stream.writableNeedsDrain) {
+    signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onDrain = (): void => resolve()
+    const onClose = (event: Event & { error?: Error }): void =>
+      reject(event.error ?? new Error('the stream was closed'))
+    const onAbort = (): void => reject(signal.reason)
+    stream.addEventListener('drain', onDrain)
+    stream.addEventListener('close', onClose)
+    signal.addEventListener('abort', onAbort)
+    try {
+      if (stream.status !== 'open') throw new Error('the stream was closed')
+      await promise
+    } finally {
+      stream.removeEventListener('drain', onDrain)
+      stream.removeEventListener('close', onClose)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 }
