@@ -162,6 +162,15 @@ describe('a request', () => {
     assert.equal(leecher.receiving.open, 0)
   })
 
+  it('may lose its end without having been cancelled, which can be asked for again', () => {
+    const { leecher } = unchoked()
+    leecher.receiving.request(whole(1))
+    leecher.receive(raw({ type: 'reject', index: 1, begin: 100 * KIB, length: 100 * KIB }))
+    assert.deepEqual(leecher.took(), [{ type: 'rejected', index: 1, begin: 100 * KIB, length: 100 * KIB }])
+    assert.equal(leecher.receiving.request({ index: 1, begin: 100 * KIB - 1, length: 2 }), false)
+    assert.ok(leecher.receiving.request({ index: 1, begin: 100 * KIB, length: 100 * KIB }))
+  })
+
   it('cannot be answered with too little', () => {
     const { seeder, leecher } = unchoked()
     leecher.receiving.request(whole(1))
@@ -189,6 +198,16 @@ describe('a choke', () => {
     settle(seeder, leecher)
     assert.deepEqual(seeder.took(), [])
     assert.deepEqual(types(leecher), ['choked', 'rejected'])
+  })
+
+  it('spares offers that were accepted', () => {
+    const { seeder, leecher } = unchoked()
+    seeder.sending.offer(1, TERMS)
+    deliver(seeder, leecher)
+    leecher.receiving.request(whole(1))
+    deliver(leecher, seeder)
+    assert.deepEqual(seeder.sending.choke(), [])
+    assert.ok(seeder.sending.answer(1, 0, block(1, 200 * KIB)))
   })
 
   it('spares pieces that were allowed', () => {
@@ -425,6 +444,23 @@ describe('an eager offer', () => {
     settle(seeder, leecher)
     assert.deepEqual(received(leecher), { 1: 50 })
     assert.equal(leecher.receiving.open, 0)
+  })
+
+  it('counts among the requests that are taken at once, from when it is accepted', () => {
+    const { seeder, leecher } = unchoked(1)
+    seeder.sending.offerEagerly(1, TERMS, BLOCK)
+    assert.ok(leecher.receiving.request(whole(0)))
+    deliver(leecher, seeder)
+    leecher.onEvent = ({ type }) => {
+      if (type === 'offered') assert.equal(leecher.receiving.request(whole(1)), false)
+    }
+    deliver(seeder, leecher)
+    assert.deepEqual(types(leecher)[0], 'offered')
+
+    const other = unchoked(1).seeder
+    other.sending.offerEagerly(1, TERMS, BLOCK)
+    other.receive(raw({ type: 'request', ...whole(1) }))
+    assert.throws(() => other.receive(raw({ type: 'request', ...whole(0) })), { code: 'too-many-requests' })
   })
 
   it('can be taken back', () => {

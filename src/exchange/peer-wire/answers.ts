@@ -39,7 +39,7 @@ export class Answers {
   }
 
   overlaps(span: Span): boolean {
-    return this.#open.of(span.index).some(({ asked, at, end }) => asked && overlaps(span, at, end))
+    return this.#open.of(span.index).some(({ at, end }) => overlaps(span, at, end))
   }
 
   add({ index, begin, length }: Span, offered: boolean): void {
@@ -80,7 +80,7 @@ export class Answers {
   endingWith({ index, begin, length }: Span): TheirRequest | undefined {
     return this.#open
       .of(index)
-      .find((open) => open.asked && open.begin <= begin && begin < open.end && begin + length === open.end)
+      .find((open) => open.begin <= begin && begin < open.end && begin + length === open.end)
   }
 
   /** Requests without an answer so far. */

@@ -209,7 +209,7 @@ export class Connection {
   #greet(handshake: Handshake): WireEvent {
     const { root } = handshake
     if (root === undefined) throw new WireViolation('wrong-root', 'a handshake without a root')
-    this.#greeting = { ...handshake, root: root.slice() }
+    this.#greeting = { ...handshake, root }
     this.#phase = 'counting'
     this.#compareRoots()
     return { type: 'greeted', handshake, root }

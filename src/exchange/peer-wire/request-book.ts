@@ -43,13 +43,13 @@ export class RequestBook<T extends OpenRequest> {
     for (const requests of this.#byPiece.values()) yield* requests
   }
 
-  /** Notes that the bytes before `at` and those from `end` on are answered; true when that was all. */
+  /** Notes that the bytes before `at` and those from `end` on are answered; true when that was all of it, and it is open no more. */
   narrow(request: T, at: number, end: number): boolean {
     request.at = at
     request.end = end
     if (at < end) return false
     const left = this.of(request.index).filter((other) => other !== request)
-    if (left.length < this.of(request.index).length) this.#size--
+    this.#size--
     if (left.length > 0) this.#byPiece.set(request.index, left)
     else this.#byPiece.delete(request.index)
     return true
