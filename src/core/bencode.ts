@@ -1,6 +1,6 @@
 /** Bencode (BEP 3) as values: decoded by the library behind the guard, encoded with keys in the order of their bytes. */
 import bencode from 'bencode'
-import { type GuardedBencode, guardBencode } from './bencode-guard.ts'
+import { guardBencode } from './bencode-guard.ts'
 
 /** Strings are bytes, for nothing says which of them are text. */
 export type BencodeValue = number | Uint8Array | BencodeValue[] | BencodeDictionary
@@ -15,12 +15,7 @@ export interface BencodeDictionary {
  * @throws MalformedBencode
  */
 export function decodeBencode(bytes: Uint8Array, limits: { readonly maxBytes: number }): BencodeValue {
-  return decodeGuarded(guardBencode(bytes, limits))
-}
-
-/** The same for what passed the guard before. */
-export function decodeGuarded({ bytes }: GuardedBencode): BencodeValue {
-  return bencode.decode(bytes)
+  return bencode.decode(guardBencode(bytes, limits).bytes)
 }
 
 /** What can be encoded. Text becomes UTF-8; undefined entries are left out; a Map takes keys that are no text. */

@@ -134,6 +134,18 @@ describe('a request', () => {
     assert.throws(() => leecher.receiving.request({ index: 4, begin: 0, length: 1 }), RangeError)
   })
 
+  it('may be made of what an event told', () => {
+    const { seeder, leecher } = unchoked()
+    leecher.receiving.request(whole(1))
+    deliver(leecher, seeder)
+    seeder.sending.reject(1, 0)
+    leecher.onEvent = (event) => {
+      if (event.type === 'rejected') leecher.receiving.request(event)
+    }
+    settle(seeder, leecher)
+    assert.deepEqual(types(seeder), ['requested', 'requested'])
+  })
+
   it('is rejected by choice', () => {
     const { seeder, leecher } = unchoked()
     leecher.receiving.request(whole(1))

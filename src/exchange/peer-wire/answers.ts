@@ -7,7 +7,7 @@ import type { Outbox, Outgoing } from './outbox.ts'
 import { type OpenRequest, overlaps, RequestBook } from './request-book.ts'
 
 /** Data in one message at most, so that others get in between: 64 KiB are 5 ms on 100 Mbit/s. */
-export const MAX_DATA_BYTES = 64 << 10
+const MAX_DATA_BYTES = 64 << 10
 
 export interface TheirRequest extends OpenRequest {
   /** The peer sent a request for it; an eager piece goes out before that. */

@@ -7,11 +7,12 @@
  * first, then data. The state lies in three places: the phase here, `receiving` and `sending` from when both ends
  * know the pieces. After a violation there is nothing left but to close.
  */
-import { Bitfield } from '../../core/bitfield.ts'
+import type { Bitfield } from '../../core/bitfield.ts'
 import type { WireEvent } from './events.ts'
 import { decodeExtension, EXTENSION_IDS, type ExtensionName } from './extensions.ts'
 import { FrameDecoder } from './framing.ts'
 import { decodeHandshake, encodeHandshake, type Handshake } from './handshake.ts'
+import { type ListMessage, listedPieces, listMessage } from './have-list.ts'
 import { decodeMessage, type Message } from './messages.ts'
 import { Outbox, type Outgoing } from './outbox.ts'
 import type { PeerNews } from './peer-news.ts'
@@ -217,7 +218,7 @@ export class Connection {
 
   *#takeList(message: ListMessage): Generator<WireEvent> {
     if (this.#receiving === undefined) return
-    const have = listed(message, this.#receiving.have.length)
+    const have = listedPieces(message, this.#receiving.have.length)
     this.#receiving.list(have)
     this.#phase = 'trading'
     yield { type: 'listed', have }
@@ -253,9 +254,7 @@ export class Connection {
     this.#receiving = new Receiving({ sizes, outbox, limit: this.#greeting.requests })
     this.#sending = new Sending({ sizes, outbox, limit: this.#options.requests })
     this.#phase = 'listing'
-    if (have.complete) outbox.send({ type: 'have-all' })
-    else if (have.count === 0) outbox.send({ type: 'have-none' })
-    else outbox.send({ type: 'bitfield', bits: have.bytes.slice() })
+    outbox.send(listMessage(have))
   }
 
   /** A violation closes, also where a command finds it. */
@@ -267,15 +266,4 @@ export class Connection {
       throw thrown
     }
   }
-}
-
-type ListMessage = Extract<Message, { type: 'bitfield' | 'have-all' | 'have-none' }>
-
-function listed(message: ListMessage, pieces: number): Bitfield {
-  if (message.type === 'have-all') return Bitfield.full(pieces)
-  if (message.type === 'have-none') return new Bitfield(pieces)
-  const bytes = Math.ceil(pieces / 8)
-  if (message.bits.length !== bytes)
-    throw new WireViolation('malformed', `a bitfield of ${message.bits.length} bytes for ${pieces} pieces`)
-  return new Bitfield(pieces, message.bits)
 }

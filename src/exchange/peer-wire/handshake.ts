@@ -14,7 +14,7 @@ import { MAX_UINT32 } from './uint32.ts'
 import { WireViolation } from './violation.ts'
 
 /** More than any list of extensions needs. */
-export const MAX_HANDSHAKE_BYTES = 64 << 10
+const MAX_HANDSHAKE_BYTES = 64 << 10
 
 /** What libtorrent takes at once, so what its peers assume where nothing is said (BEP 10). */
 const DEFAULT_REQUESTS = 250

@@ -15,7 +15,7 @@ export interface Span {
 }
 
 /** Hashes of one file's merkle tree: `length` of them in the layer `baseLayer` from `index` on, and what proves them. */
-export interface HashSpan {
+interface HashSpan {
   /** The file's root, 32 bytes. */
   readonly root: Uint8Array
   /** Layers above the leaves, which are 16 KiB blocks. */

@@ -10,7 +10,7 @@ import {
 import { MalformedBencode } from '../../core/bencode-guard.ts'
 import { WireViolation } from './violation.ts'
 
-export interface KnownPeer {
+interface KnownPeer {
   /** The libp2p peer id, as a multihash. */
   readonly id: Uint8Array
   /** Multiaddrs without the peer id. */

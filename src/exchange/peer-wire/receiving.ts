@@ -93,7 +93,7 @@ export class Receiving {
     if (this.#open.size >= this.#limit || this.#asked(span)) return false
     this.#offers.accept(span.index)
     this.#ask(span)
-    this.#outbox.send({ type: 'request', ...span })
+    this.#outbox.send({ ...span, type: 'request' })
     return true
   }
 
@@ -104,7 +104,7 @@ export class Receiving {
       .find(({ begin, wantedEnd }) => begin <= span.begin && span.begin + span.length === wantedEnd)
     if (request === undefined || span.length <= 0) return false
     request.wantedEnd = span.begin
-    this.#outbox.send({ type: 'cancel', ...span })
+    this.#outbox.send({ ...span, type: 'cancel' })
     return true
   }
 

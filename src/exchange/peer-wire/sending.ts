@@ -221,7 +221,7 @@ export class Sending {
     this.#refused++
     if (this.#refused > 2 * this.#limit)
       throw new WireViolation('too-many-requests', 'requests in spite of a choke')
-    this.#outbox.send({ type: 'reject', ...span })
+    this.#outbox.send({ ...span, type: 'reject' })
     return []
   }
 
