@@ -28,7 +28,10 @@ export class Bitfield {
     return this.#count === this.length
   }
 
+  /** False for indexes out of range. */
   has(index: number): boolean {
+    // beyond 2^31 a shift would wrap around
+    if (index < 0 || index >= this.length) return false
     return ((this.bytes[index >> 3] ?? 0) & (0x80 >> (index & 7))) !== 0
   }
 
@@ -42,7 +45,7 @@ export class Bitfield {
 
   /** Clears a bit; true when it was set before. */
   delete(index: number): boolean {
-    if (!this.has(index) || index < 0 || index >= this.length) return false
+    if (!this.has(index)) return false
     this.bytes[index >> 3] = (this.bytes[index >> 3] ?? 0) & ~(0x80 >> (index & 7))
     this.#count--
     return true

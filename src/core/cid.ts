@@ -66,5 +66,7 @@ export function blockKey(cid: CID): BlockKey {
 /** What a stranger or a shell gave us, safe to print: no control or bidi characters, bounded length. */
 export function printable(text: string, limit = 200): string {
   const clean = text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '\ufffd')
-  return clean.length > limit ? `${clean.slice(0, limit)}…` : clean
+  if (clean.length <= limit) return clean
+  // not in the middle of a character of two units
+  return `${clean.slice(0, limit).replace(/[\ud800-\udbff]$/, '')}…`
 }

@@ -58,7 +58,7 @@ export class ShareError extends Error {
   }
 
   static fromJSON(json: ErrorJson): ShareError {
-    const code = json.code in EXIT_CODES ? json.code : 'INTERNAL'
+    const code = Object.hasOwn(EXIT_CODES, json.code) ? json.code : 'INTERNAL'
     return new ShareError(code, json.message, json.hint)
   }
 
@@ -66,7 +66,8 @@ export class ShareError extends Error {
   static from(thrown: unknown, doing = 'work'): ShareError {
     if (thrown instanceof ShareError) return thrown
     const message = thrown instanceof Error ? thrown.message : String(thrown)
-    const known = FROM_ERRNO[errno(thrown) ?? '']
+    const name = errno(thrown) ?? ''
+    const known = Object.hasOwn(FROM_ERRNO, name) ? FROM_ERRNO[name] : undefined
     if (known !== undefined) return new ShareError(known.code, message, known.hint, { cause: thrown })
     return new ShareError(
       'INTERNAL',
