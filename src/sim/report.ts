@@ -4,7 +4,7 @@ import type { MessageKind } from './messages.ts'
 import { sizeOf } from './scenario.ts'
 import type { Simulation } from './simulation.ts'
 
-export interface PeerFigures {
+interface PeerFigures {
   readonly peer: string
   readonly conduct: string
   readonly joinedAt: number

@@ -2,7 +2,7 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /** What kubo sends and takes at most. */
-export const MAX_FRAME_BYTES = 4 << 20
+const MAX_FRAME_BYTES = 4 << 20
 
 /** 4 MiB is a varint of four bytes. */
 const MAX_LENGTH_BYTES = 4
