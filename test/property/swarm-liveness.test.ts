@@ -95,7 +95,7 @@ describe('a swarm', () => {
         const missing = leechers.map(({ have }) => scene.pieces - have.size)
         assert.ok(finished, `still missing: ${missing.join(', ')}`)
       }),
-      { numRuns: 60, examples: [[LIMIT_LIFTED_UNNOTICED]] },
+      { numRuns: 40, examples: [[LIMIT_LIFTED_UNNOTICED]] },
     )
   })
 
