@@ -1,7 +1,7 @@
 /** `kill -9` at any moment: what was stored is not fetched again, and nothing is ever wrong. */
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPrng } from '../../src/core/prng.ts'
@@ -10,10 +10,10 @@ import { type Home, Homes, until } from './homes.ts'
 import { assertSame, MIB, writeNoise } from './trees.ts'
 
 const KILLS = 10
-const SIZE = 128 * MIB
+const SIZE = 160 * MIB
 
 /** So slow that ten kills find the download under way. */
-const UPLINK = '4MB'
+const UPLINK = '2MB'
 
 /** Longest wait before a kill, in ms. */
 const LONGEST_WAIT = 1_000
@@ -59,7 +59,7 @@ test('a seeder killed in the middle seeds again by itself, and the leecher goes 
   const homes = await Homes.open(t)
   const [a, b] = [await homes.add('a', { 'limits.up': UPLINK }), await homes.add('b')]
   const [source, target] = [homes.path('source'), homes.path('target')]
-  await writeNoise(source, 16 * MIB, 1)
+  await writeNoise(source, 12 * MIB, 1)
   const cid = await a.share('add', '-q', source)
   const getting = b.start('get', cid, '-o', target, '--peer', await a.address())
   await until('some of it is here', async () => (await haveOf(b, cid)) > 0)
@@ -75,19 +75,28 @@ test('an add that was killed leaves no share behind, and can be done again', asy
   const source = homes.path('source')
   // zeros that take no space, and seconds to hash
   await using file = await open(source, 'w')
-  await file.truncate(2048 * MIB)
+  await file.truncate(4096 * MIB)
   await a.share('daemon', 'start')
   const adding = a.start('add', '-q', source)
-  await sleep(randomInt(LONGEST_WAIT))
+  const { pid } = await a.daemon()
+  const moment = randomInt(1024 * MIB)
+  await until('that much was read', async () => (await bytesRead(pid)) > moment)
   await a.crash()
   assert.equal((await adding.ended).code, 5)
   assert.deepEqual(await a.shares(), [])
+  await file.truncate(64 * MIB)
   const { cid } = await a.json<ShareInfo>('add', source)
   const { state, size, pieces } = await a.status(cid)
-  assert.deepEqual([state, size, pieces], ['seeding', 2048 * MIB, { total: 1, have: 1 }])
+  assert.deepEqual([state, size, pieces], ['seeding', 64 * MIB, { total: 1, have: 1 }])
 })
 
 /** Bytes stored of a share; 0 before it is known. */
 async function haveOf(home: Home, cid: string): Promise<number> {
   return (await home.shares()).find((share) => share.cid === cid)?.have ?? 0
+}
+
+/** What a process has read so far. */
+async function bytesRead(pid: number): Promise<number> {
+  const [, bytes = ''] = /^rchar: (\d+)$/m.exec(await readFile(`/proc/${pid}/io`, 'utf8')) ?? []
+  return Number(bytes)
 }

@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +24,9 @@ export const SHARE = join(CHECKOUT, 'bin/share.js')
 
 /** Waits that are in vain end after this long, in ms: far above what any of them takes on a busy machine. */
 const PATIENCE = 90_000
+
+/** A command that hangs is killed after this long, in ms; a GiB takes a tenth of it. */
+const LONGEST_COMMAND = 180_000
 
 export interface Ended {
   readonly code: number | null
@@ -69,7 +73,8 @@ export class Homes {
       'discovery.mdns': 'off',
       ...settings,
     }
-    for (const [key, value] of Object.entries(config)) await home.share('config', 'set', key, value)
+    await mkdir(home.path)
+    await writeFile(join(home.path, 'config.json'), JSON.stringify(config))
     return home
   }
 
@@ -101,6 +106,8 @@ export class Home {
       cwd: this.#work,
       env: { ...process.env, SHARE_HOME: this.path },
       stdio: 'pipe',
+      timeout: LONGEST_COMMAND,
+      killSignal: 'SIGKILL',
     })
     this.#commands.add(child)
     const ended = outcome(child)
@@ -218,7 +225,7 @@ async function outcome(child: ChildProcess): Promise<Ended> {
   return { code, output, stdout: output.toString(), stderr: errors.toString() }
 }
 
-/** Looks every 50 ms until there is an answer other than false or undefined. */
+/** Looks every 100 ms until there is an answer other than false or undefined. */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
@@ -228,16 +235,22 @@ export async function until<T>(
     const seen = await look()
     if (seen !== false && seen !== undefined) return seen as Exclude<T, false | undefined>
     assert.ok(performance.now() < end, `waited in vain until ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
 
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
+/** A port that nobody uses, outside of those that the system gives to outgoing connections. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!free) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
