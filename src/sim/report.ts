@@ -1,5 +1,5 @@
 /** The figures of a run. Times in ms; those of peers count from their own arrival. */
-import { counts, isDone, type Member, traitsOf } from './member.ts'
+import { contributes, counts, isDone, isPresent, type Member, traitsOf } from './member.ts'
 import type { MessageKind } from './messages.ts'
 import { sizeOf } from './scenario.ts'
 import type { Simulation } from './simulation.ts'
@@ -28,6 +28,9 @@ export interface Report {
   /** Those who should have completed, and those who left before. */
   readonly expected: number
   readonly left: number
+  /** Pieces that nobody who is still there has. */
+  readonly extinct: number
+  /** NaN when nobody completed, like the other medians. */
   readonly medianTook: number
   /** Medians of those who send and of free riders. */
   readonly contributorsTook: number
@@ -72,11 +75,12 @@ export function reportOf(name: string, run: Simulation): Report {
     completed: done.length,
     expected: expected.length,
     left: leechers.length - expected.length,
+    extinct: extinctIn(run),
     medianTook: takes(done),
     contributorsTook: takes(done.filter((member) => traitsOf(member).sends)),
     ridersTook: riders.length === 0 ? undefined : takes(riders),
     medianOverShare: median(over),
-    worstOverShare: Math.max(...over),
+    worstOverShare: over.length === 0 ? Number.NaN : Math.max(...over),
     seederCopies: sum(members.filter(({ seeds }) => seeds).map(sent)) / size,
     duplicate: tally.duplicate / tally.useful,
     corrupt: tally.corrupt / tally.useful,
@@ -91,6 +95,14 @@ export function reportOf(name: string, run: Simulation): Report {
     wakeUps: tally.wakeUps,
     peers: members.map((member) => figuresOf(member, size)),
   }
+}
+
+function extinctIn({ members, scenario }: Simulation): number {
+  const there = members.filter(isPresent).filter((member) => contributes(member))
+  let extinct = 0
+  for (let piece = 0; piece < scenario.pieces; piece++)
+    if (!there.some(({ peer }) => peer.claims(piece))) extinct++
+  return extinct
 }
 
 function figuresOf(member: Member, size: number): PeerFigures {

@@ -17,14 +17,12 @@ export function reportText(report: Report, scenario: Scenario, wall: number): st
     ['scenario', `${report.scenario}: ${scenario.about}; seed ${report.seed}`],
     ['swarm', `one seeder, ${leechersOf(scenario)} leechers, ${scenario.pieces} pieces, ${size}`],
     ['complete', `${completed} of ${expected}${left > 0 ? `; ${left} left before` : ''}`],
+    ...extinctLines(report),
     ['D, the fluid bound', seconds(report.bound)],
     ['T, the last one', total === undefined ? 'never' : seconds(total)],
     ['efficiency D/T', report.efficiency.toFixed(3)],
     ['median of the peers', seconds(report.medianTook)],
-    [
-      'over an equal share',
-      `${report.medianOverShare.toFixed(2)} × median, ${report.worstOverShare.toFixed(2)} × worst`,
-    ],
+    ['over an equal share', `${times(report.medianOverShare)} median, ${times(report.worstOverShare)} worst`],
     ["seeder's copies", report.seederCopies.toFixed(2)],
     [
       'bytes in vain',
@@ -51,6 +49,12 @@ export function reportText(report: Report, scenario: Scenario, wall: number): st
   return lines.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join('\n')
 }
 
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`
+function extinctLines({ extinct }: Report): [string, string][] {
+  return extinct === 0 ? [] : [['extinct', `${extinct} pieces that nobody has any more`]]
+}
+
+const seconds = (ms: number): string => (Number.isNaN(ms) ? '–' : `${(ms / 1000).toFixed(2)} s`)
+
+const times = (factor: number): string => (Number.isNaN(factor) ? '–' : `${factor.toFixed(2)} ×`)
 
 const percent = (part: number): string => `${(100 * part).toFixed(2)} %`

@@ -155,6 +155,7 @@ describe('what goes wrong in a run', () => {
     const leechers = run.members.filter(counts)
     const got = (piece: number): number => leechers.filter(({ peer }) => peer?.claims(piece)).length
     assert.deepEqual(new Set(pieces.map(got)), new Set([0, leechers.length]))
+    assert.equal(report.extinct, pieces.filter((piece) => got(piece) === 0).length)
     assert.equal(report.completed, 0)
     assert.equal(report.total, undefined)
     assert.equal(report.efficiency, 0)
