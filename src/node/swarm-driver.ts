@@ -58,6 +58,8 @@ export class SwarmDriver implements BitswapHost {
   readonly #active = new Map<RootKey, Active>()
   /** Roots that are searched for, with what to do when a peer has one. */
   readonly #searches = new Map<BlockKey, Set<(peer: PeerKey) => void>>()
+  /** The block of the `received` that is being handled: held only if the scheduler has it stored. */
+  #arriving: Uint8Array | undefined
   #bitswap: Bitswap | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -233,17 +235,18 @@ export class SwarmDriver implements BitswapHost {
     this.#dispatch({ type: 'progressed', root, peer, bytes: block.byteLength })
     this.traffic.downloaded(root, peer, active.port.pieces.size(piece))
     this.#options.store.count(root, { downloaded: active.port.pieces.size(piece) })
-    if (active.held.has(piece) || active.port.has(piece)) return
-    active.held.set(piece, block)
-    this.#exchange.hold(block.byteLength)
+    this.#arriving = block
     this.#dispatch({ type: 'received', root, peer, piece })
+    this.#arriving = undefined
   }
 
   /** Bitswap names a block by its hash, so what arrived for a piece is right already. */
   async #store(root: RootKey, peer: PeerKey, piece: number): Promise<void> {
     const active = this.#active.get(root)
-    const block = active?.held.get(piece)
+    const block = this.#arriving
     if (active === undefined || block === undefined) return
+    active.held.set(piece, block)
+    this.#exchange.hold(block.byteLength)
     this.#dispatch({ type: 'verified', root, peer, piece })
     try {
       await active.port.store(piece, block)
