@@ -2,15 +2,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type Home, Homes, SHARE, until } from './homes.ts'
 import { assertSame, MIB, writeNoise } from './trees.ts'
-
-/** A download of this size leaves the 64 MiB that it must leave on a disk of four times as much. */
-const SIZE = 24 * MIB
 
 /** A well-formed CID of bytes that nobody has shared. */
 const NOBODYS = 'bafkreifbvngde7yu3osqoovlv4h6b5ikpnkitbolboj3vxx2fameo3ppoy'
@@ -95,34 +92,6 @@ describe('bad input', { concurrency: 3 }, () => {
     assert.deepEqual(await readdir(join(directory, cid)), [])
     await b.share('get', cid, '-o', homes.path('free'))
     await assertSame(homes.path('free'), homes.path('source'))
-  })
-
-  test('a disk without room for a download is told before the download, one that fills up during it', async (t) => {
-    const homes = await Homes.open(t)
-    const [a, b] = [await homes.add('a', { 'limits.up': '6MB' }), await homes.add('b')]
-    const [source, disk] = [homes.path('source'), homes.path('disk')]
-    await writeNoise(source, SIZE, 1)
-    const cid = await a.share('add', '-q', source)
-    await b.connect(a)
-    await mkdir(disk)
-    command('mount', '-t', 'tmpfs', '-o', `size=${4 * SIZE}`, 'tmpfs', disk)
-    homes.atEnd(() => command('umount', disk))
-    const [filler, target] = [join(disk, 'filler'), join(disk, 'target')]
-    await writeNoise(filler, 3.5 * SIZE, 2)
-    await b.fails(['get', cid, '-o', target], 6, 'DISK_FULL', /space/)
-    await rm(filler)
-
-    const getting = b.start('get', cid, '-o', target)
-    await until('some of it is here', async () => (await b.status(cid)).have > 0)
-    await assert.rejects(writeNoise(filler, 4 * SIZE, 2), /ENOSPC/)
-    const { code, stderr } = await getting.ended
-    assert.equal(code, 6)
-    assert.match(stderr, /^error: .* \[DISK_FULL\]\nnext: ./)
-    await rm(filler)
-    await b.share('get', cid, '-o', target)
-    await assertSame(target, source)
-    const { uploaded } = await a.status(cid)
-    assert.ok(uploaded < 1.25 * SIZE, `${uploaded} bytes were sent of ${SIZE}`)
   })
 
   test('nobody has it: said after the timeout, with nothing started twice', async (t) => {
