@@ -64,6 +64,18 @@ describe('a download', () => {
     })
   }
 
+  it('writes a stored piece to a place that the walk finds later', async (t) => {
+    const dir = await tempDir(t)
+    const share = makeTree({ first: bytes(800, 1), second: bytes(800, 2) })
+    const { entries, pieces } = share.manifest
+    const store = await tempStore(t, join(dir, 'home'))
+    const download = await startDownload(store, share, join(dir, 'got'))
+    await writePieces(download, share, 0, 1)
+    pieces.addPlace(0, { entry: entries.findIndex(({ path }) => path === 'second'), offset: 0 })
+    await writePieces(download, share, 0, 1)
+    assert.deepEqual(await readFile(join(dir, 'got.part', 'second')), Buffer.from(bytes(800, 1)))
+  })
+
   it('puts a single file in place', async (t) => {
     const dir = await tempDir(t)
     const share = makeFile(bytes(5300, 3))
