@@ -37,7 +37,6 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
       store,
       now,
       seed: randomInt(2 ** 31),
-      log: onLog,
       onBan: (root, banned) => node?.onBan(root, banned),
     })
     driver.limitDownload(config['limits.down'])

@@ -46,7 +46,6 @@ export interface SwarmDriverOptions {
   readonly seed: number
   /** Closes the peer's connections, and keeps it from coming back. */
   onBan(root: RootKey, banned: BannedPeer): void
-  readonly log: (line: string) => void
 }
 
 export class SwarmDriver implements BitswapHost {
