@@ -5,6 +5,14 @@
  */
 import type { PeerKey, RootKey } from '../core/types.ts'
 
+/**
+ * How pieces move between us and a peer.
+ * `share`: the uploader offers, the receiver accepts; has, expects and interest are told unasked.
+ * `bittorrent`: each pulls from the other; has and interest are told unasked; requests need an unchoke.
+ * `bitswap`: each pulls from the other; what a peer has is asked for; there is no choke.
+ */
+export type Wire = 'share' | 'bittorrent' | 'bitswap'
+
 interface OfSwarm {
   readonly root: RootKey
 }
@@ -17,7 +25,22 @@ interface OfPiece extends OfPeer {
   readonly piece: number
 }
 
-export type SwarmEvent =
+/** Bytes of a piece: `length` of them from the offset `begin` on. On Bitswap always the whole piece. */
+interface OfSpan extends OfPiece {
+  readonly begin: number
+  readonly length: number
+}
+
+/** How an uploader can serve: bytes a second, and milliseconds until it can start. */
+interface Terms {
+  readonly rate: number
+  readonly start: number
+}
+
+export type SwarmEvent = LocalEvent | PeerEvent | DownloadEvent | UploadEvent
+
+/** What this node itself has to say. */
+type LocalEvent =
   /** A root is to be downloaded or seeded. `sizes` are block sizes of the pieces known so far; `have` those stored. */
   | (OfSwarm & {
       readonly type: 'opened'
@@ -34,45 +57,118 @@ export type SwarmEvent =
       readonly final: boolean
     })
   | (OfSwarm & { readonly type: 'closed' })
-  | (OfPeer & { readonly type: 'joined' })
-  | (OfPeer & { readonly type: 'left' })
-  /** The peer says that it has these pieces, or lacks them. */
-  | (OfPeer & { readonly type: 'has'; readonly pieces: readonly number[] })
-  | (OfPeer & { readonly type: 'lacks'; readonly pieces: readonly number[] })
-  /** The peer wants a piece from us, or no longer does. */
-  | (OfPiece & { readonly type: 'wanted' })
-  | (OfPiece & { readonly type: 'unwanted' })
-  /** Bytes of what we asked for came in, all of which are told so; keeps the peer from being snubbed while a large piece arrives. */
-  | (OfPeer & { readonly type: 'progressed'; readonly bytes: number })
-  /** A whole piece came in; the driver holds it until `verify` is answered. */
-  | (OfPiece & { readonly type: 'received' })
-  | (OfPiece & { readonly type: 'verified' })
-  /** The bytes were wrong. Without a piece: the peer sent what hashes to nothing that was asked. */
-  | (OfPeer & { readonly type: 'corrupt'; readonly piece?: number })
-  | (OfPiece & { readonly type: 'stored' })
-  | (OfPiece & { readonly type: 'store-failed' })
-  /** A piece left for the peer (the transport took all of it), or could not be sent. */
-  | (OfPiece & { readonly type: 'sent' })
-  | (OfPiece & { readonly type: 'send-failed' })
-  /** Bytes a second; 0 is unlimited. */
-  | { readonly type: 'limited'; readonly down: number }
+  /** Somebody reads: these pieces first, in this order, before any that is rarer. Replaces what was urgent before. */
+  | (OfSwarm & { readonly type: 'urgent'; readonly pieces: readonly number[] })
+  /** What `verify-and-store` found and did. The bytes match their hash, and are being stored. */
+  | (OfSwarm & { readonly type: 'verified' | 'stored' | 'store-failed'; readonly piece: number })
+  /** They do not. */
+  | (OfSwarm & { readonly type: 'refuted'; readonly piece: number })
+  /** Bytes a second that all requests together may bring in, for one root or for all; 0 is unlimited. */
+  | { readonly type: 'limited'; readonly root?: RootKey; readonly down: number }
   /** Time has come to `nextTimeout()`. */
   | { readonly type: 'woke' }
 
+/** What a peer is and says of itself. */
+type PeerEvent =
+  | (OfPeer & { readonly type: 'joined'; readonly wire: Wire })
+  | (OfPeer & { readonly type: 'left' })
+  /** It says that it has these pieces, or lacks them. */
+  | (OfPeer & { readonly type: 'has' | 'lacks'; readonly pieces: readonly number[] })
+  /** These are on their way to it from somebody, or no longer are (`share`). */
+  | (OfPeer & { readonly type: 'expects' | 'expects-no-more'; readonly pieces: readonly number[] })
+  /** It serves our requests from now on, or only what it offers (not on `bitswap`). */
+  | (OfPeer & { readonly type: 'unchoked' | 'choked' })
+  /** It wants something that we have, or nothing (not on `bitswap`). */
+  | (OfPeer & { readonly type: 'interested' | 'uninterested' })
+  /** It sent what nobody asked for and matches nothing. */
+  | (OfPeer & { readonly type: 'misbehaved'; readonly reason: string })
+
+/** Pieces on their way in. */
+type DownloadEvent =
+  /** Bytes that were asked for came in; the driver keeps them until the piece is whole and `verify-and-store` is answered. */
+  | (OfSpan & { readonly type: 'arrived' })
+  /** A whole piece came in by one message (`bitswap`). */
+  | (OfPiece & { readonly type: 'received' })
+  /** Something came in that cannot be told yet what it is part of: the peer is alive. */
+  | (OfPeer & { readonly type: 'progressed' })
+  /** Bytes that were asked for will not come. */
+  | (OfSpan & { readonly type: 'rejected' })
+  /** The peer would send this piece; `eager`: it is sending already. To be answered at once: request, decline or busy. */
+  | (OfPiece & { readonly type: 'offered'; readonly eager: boolean } & Terms)
+  /** The peer has nothing to offer and a free uplink. To be answered at once: request, decline or busy. */
+  | (OfPeer & { readonly type: 'idle' } & Terms)
+  /** It would like us to ask for this piece (`bittorrent`). */
+  | (OfPiece & { readonly type: 'suggested' })
+
+/** Pieces on their way out. */
+type UploadEvent =
+  /** The peer asks for bytes, or accepts an offer of them (`offered`). */
+  | (OfSpan & { readonly type: 'requested'; readonly offered: boolean })
+  /** It wants what we send it eagerly. */
+  | (OfPiece & { readonly type: 'accepted' })
+  /** It asks no longer for the bytes of its request from `begin + length` on; with a length of 0 it is over. */
+  | (OfSpan & { readonly type: 'shortened' })
+  /** An offer is not wanted, or not for so many ms; without a piece, the empty one. */
+  | (OfPeer & { readonly type: 'declined'; readonly piece: number | undefined })
+  | (OfPeer & { readonly type: 'busy'; readonly piece: number | undefined; readonly ms: number })
+  /** Bytes of the answer to the request that begins at `begin` have arrived there; on wires that do not confirm, have left. */
+  | (OfPiece & { readonly type: 'delivered'; readonly begin: number; readonly bytes: number })
+  /** The request that begins at `begin` could not be answered. */
+  | (OfPiece & { readonly type: 'send-failed'; readonly begin: number })
+
 export type SwarmAction =
-  /** Ask the peer which of these pieces it has; the question stands, so a piece it gets later is told too. */
+  // what others are told
+  /** Ask the peer which of these pieces it has; the question stands, so a piece it gets later is told too (`bitswap`). */
   | (OfPeer & { readonly type: 'ask'; readonly pieces: readonly number[] })
-  | (OfPiece & { readonly type: 'request' })
-  /** Ask again for what was requested and never came. */
-  | (OfPeer & { readonly type: 'remind'; readonly pieces: readonly number[] })
-  /** Withdraw the request for this piece, or the question. */
-  | (OfPiece & { readonly type: 'cancel' })
-  /** Check the bytes received; answer `verified` or `corrupt`; once verified store them, and answer `stored` or `store-failed`. */
-  | (OfPiece & { readonly type: 'verify-and-store' })
-  | (OfPiece & { readonly type: 'send' })
-  /** We have it now: tell those who asked. */
+  /** Withdraw that question. */
+  | (OfPiece & { readonly type: 'unask' })
+  /** We have it now: tell every peer of the swarm; may wait a moment for more. */
   | (OfSwarm & { readonly type: 'have'; readonly piece: number })
+  /** The piece is on its way to us, or no longer is: tell every `share` peer. */
+  | (OfSwarm & { readonly type: 'expect' | 'expect-no-more'; readonly piece: number })
+  | (OfPeer & { readonly type: 'choke' | 'unchoke' })
+  | (OfPeer & { readonly type: 'interested' | 'uninterested' })
+  /** Propose that the peer asks for this piece (`bittorrent`). */
+  | (OfPiece & { readonly type: 'suggest' })
+  // pieces in
+  /** Ask for bytes; where the peer offers the piece, this accepts. */
+  | (OfSpan & { readonly type: 'request' })
+  /** Ask again for what was requested and never came (`bitswap`). */
+  | (OfPeer & { readonly type: 'remind'; readonly pieces: readonly number[] })
+  /** Take back the end of a request; all of it if nothing of it has come. On `bitswap` the whole request. */
+  | (OfSpan & { readonly type: 'cancel' })
+  /** Turn an offer down, or put it off; without a piece, the empty one. */
+  | (OfPeer & { readonly type: 'decline'; readonly piece: number | undefined })
+  | (OfPeer & { readonly type: 'busy'; readonly piece: number | undefined; readonly ms: number })
+  /** All bytes are here: check them, answer `verified` or `refuted`; once verified store them, and answer `stored` or `store-failed`. */
+  | (OfSwarm & { readonly type: 'verify-and-store'; readonly piece: number })
+  /** The bytes of this piece that came so far are of no use: drop them. */
+  | (OfSwarm & { readonly type: 'discard'; readonly piece: number })
+  // pieces out
+  /** Offer a piece; `eager`: and send it at once, until it is declined. */
+  | (OfPiece & { readonly type: 'offer'; readonly eager: boolean } & Terms)
+  /** Offer to take over a part of what comes to the peer too slowly. */
+  | (OfPeer & { readonly type: 'offer-uplink' } & Terms)
+  /** Answer a request. Answers to different peers may run side by side. */
+  | (OfSpan & { readonly type: 'send' })
+  /** Refuse a request. */
+  | (OfSpan & { readonly type: 'reject' })
+  // the end
   /** Drop the peer, everywhere, for this run. */
   | { readonly type: 'ban'; readonly peer: PeerKey; readonly root: RootKey; readonly reason: string }
   /** Every piece is stored. */
   | (OfSwarm & { readonly type: 'completed' })
+
+/** A peer as the scheduler sees it, for people. */
+export interface PeerView {
+  readonly peer: PeerKey
+  readonly wire: Wire
+  /** Pieces that it has. */
+  readonly pieces: number
+  /** It serves us, we want something of it; we serve it, it wants something of us. */
+  readonly choked: boolean
+  readonly interested: boolean
+  readonly choking: boolean
+  readonly wanted: boolean
+  readonly snubbed: boolean
+}
