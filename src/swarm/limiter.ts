@@ -4,11 +4,12 @@
  */
 import { type Millis, millis } from '../core/types.ts'
 
-/** Charges are rounded up to this many bytes, so that many tiny frames cannot slip past. */
-const QUANTUM = 16 * 1024
-
-/** What may be saved up while idle, in seconds of the rate. */
+/** What may be saved up while idle, in seconds of the rate; at least a small frame. */
 const BURST_SECONDS = 0.25
+const LEAST_BURST = 16 << 10
+
+/** Requests bring in so many seconds' worth at a time. */
+const STEP_SECONDS = 0.1
 
 export class Limiter {
   #rate = 0
@@ -16,6 +17,10 @@ export class Limiter {
   #at: Millis = millis(0)
 
   /** Bytes a second; 0 is unlimited. */
+  get rate(): number {
+    return this.#rate
+  }
+
   setRate(rate: number, now: Millis): void {
     this.#refill(now)
     this.#rate = rate
@@ -24,6 +29,12 @@ export class Limiter {
 
   get unlimited(): boolean {
     return this.#rate === 0
+  }
+
+  /** Bytes that should be let through at once: what comes in a moment, and a small frame at least. Infinity without a limit. */
+  get step(): number {
+    if (this.#rate === 0) return Number.POSITIVE_INFINITY
+    return Math.max(1, Math.round((this.#rate * STEP_SECONDS) / LEAST_BURST)) * LEAST_BURST
   }
 
   /** Whether something may go now. */
@@ -39,14 +50,15 @@ export class Limiter {
     return this.#tokens > -1 ? 0 : Math.ceil((-this.#tokens * 1000) / this.#rate)
   }
 
+  /** What did go, whether it waited or not. */
   charge(bytes: number, now: Millis): void {
     if (this.#rate === 0) return
     this.#refill(now)
-    this.#tokens -= Math.ceil(bytes / QUANTUM) * QUANTUM
+    this.#tokens -= bytes
   }
 
   get #burst(): number {
-    return Math.max(this.#rate * BURST_SECONDS, QUANTUM)
+    return Math.max(this.#rate * BURST_SECONDS, LEAST_BURST)
   }
 
   #refill(now: Millis): void {

@@ -6,14 +6,17 @@ import type { Prng } from '../core/prng.ts'
 
 export class PiecePicker {
   readonly #prng: Prng
+  readonly #rarest: boolean
   readonly #buckets: number[][] = [[]]
   /** Per piece: how many peers have it, and its position in its bucket, or -1 when it cannot be picked. */
   readonly #availability: number[] = []
   readonly #position: number[] = []
   #size = 0
 
-  constructor(prng: Prng) {
+  /** Without `rarest` all pieces are alike. */
+  constructor(prng: Prng, rarest = true) {
     this.#prng = prng
+    this.#rarest = rarest
   }
 
   /** Makes room for pieces up to `length`; the new ones are not pickable yet. */
@@ -39,13 +42,13 @@ export class PiecePicker {
 
   add(piece: number): void {
     if (this.includes(piece)) return
-    this.#insert(piece, this.availability(piece))
+    this.#insert(piece, this.#rarest ? this.availability(piece) : 0)
     this.#size++
   }
 
   remove(piece: number): void {
     if (!this.includes(piece)) return
-    this.#take(piece, this.availability(piece))
+    this.#take(piece, this.#rarest ? this.availability(piece) : 0)
     this.#size--
   }
 
@@ -54,7 +57,7 @@ export class PiecePicker {
     const before = this.availability(piece)
     const after = Math.max(0, before + by)
     this.#availability[piece] = after
-    if (!this.includes(piece)) return
+    if (!this.#rarest || !this.includes(piece)) return
     this.#take(piece, before)
     this.#insert(piece, after)
   }

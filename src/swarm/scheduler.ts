@@ -4,47 +4,63 @@
  */
 import type { Prng } from '../core/prng.ts'
 import { type Millis, millis, type PeerKey, type RootKey } from '../core/types.ts'
-import type { SwarmAction, SwarmEvent } from './events.ts'
+import { Downlink } from './downlink.ts'
+import type { PeerView, SwarmAction, SwarmEvent } from './events.ts'
 import { Limiter } from './limiter.ts'
 import { PeerBook } from './peer-book.ts'
-import { Swarm } from './swarm.ts'
-import { Uplink } from './uplink.ts'
+import { POLICY, type Policy } from './policy.ts'
+import { type Common, Swarm } from './swarm.ts'
+import type { SwarmPeer } from './swarm-peer.ts'
+import { Uploading } from './uploading.ts'
+
+/** How often those are looked at who should have sent or answered something, in ms. */
+const WATCH_MS = 500
 
 export class Scheduler {
-  readonly #prng: Prng
+  readonly #common: Common
   readonly #swarms = new Map<RootKey, Swarm>()
-  readonly #uplink = new Uplink()
+  readonly #uploading: Uploading
   readonly #book = new PeerBook()
-  readonly #downLimiter = new Limiter()
-  #now: Millis = millis(0)
+  /** When to look after what time alone changes; Infinity when there is no such thing. */
+  #watchAt = Number.POSITIVE_INFINITY
 
-  constructor(prng: Prng) {
-    this.#prng = prng
+  constructor(prng: Prng, policy: Policy = POLICY) {
+    this.#common = { prng, policy, downlink: new Downlink(), downLimiter: new Limiter() }
+    this.#uploading = new Uploading(policy, this.#swarms)
   }
 
   handle(event: SwarmEvent, now: Millis): readonly SwarmAction[] {
-    this.#now = now
     const out: SwarmAction[] = []
-    if (event.type === 'woke') for (const swarm of this.#swarms.values()) swarm.wake(now, out)
-    else if (event.type === 'limited') this.#limit(event.down, now, out)
-    else if (event.type === 'opened') this.#open(event, out)
-    else this.#route(event, now, out)
-    this.#send(now, out)
+    switch (event.type) {
+      case 'woke':
+        if (now >= this.#watchAt) this.#watch(now, out)
+        break
+      case 'limited':
+        this.#limit(event, now, out)
+        break
+      case 'opened':
+        this.#open(event, now, out)
+        break
+      default:
+        this.#ofSwarm(event, now, out)
+    }
+    this.#uploading.pump(now, out)
+    if (this.#watchAt === Number.POSITIVE_INFINITY && this.#busy) this.#watchAt = now + WATCH_MS
     return out
   }
 
   /** When `woke` is due, if nothing else happens before. */
   nextTimeout(): Millis | undefined {
-    let next = this.#uplink.nextTimeout(this.#now)
-    for (const swarm of this.#swarms.values()) {
-      const due = swarm.nextTimeout(this.#now)
-      if (due !== undefined && (next === undefined || due < next)) next = due
-    }
-    return next
+    const next = Math.min(this.#watchAt, this.#uploading.dueAt)
+    return next === Number.POSITIVE_INFINITY ? undefined : millis(next)
   }
 
   isBanned(peer: PeerKey): boolean {
     return this.#book.isBanned(peer)
+  }
+
+  peers(root: RootKey): PeerView[] {
+    return [...(this.#swarms.get(root)?.peers.values() ?? [])].map((peer) => peer.view())
   }
 
   /** Throws when the books do not agree. For tests. */
@@ -52,106 +68,250 @@ export class Scheduler {
     for (const swarm of this.#swarms.values()) swarm.checkInvariants()
   }
 
-  #open(event: Extract<SwarmEvent, { type: 'opened' }>, out: SwarmAction[]): void {
+  // --- this node
+
+  #open(event: OfType<'opened'>, now: Millis, out: SwarmAction[]): void {
     if (this.#swarms.has(event.root)) return
-    const swarm = new Swarm(event.root, this.#prng, this.#downLimiter)
+    const swarm = new Swarm(event.root, this.#common, new Limiter())
     this.#swarms.set(event.root, swarm)
     swarm.open(event.sizes, event.have, event.final, out)
+    swarm.pulling.fillAll(now, out)
   }
 
-  #limit(down: number, now: Millis, out: SwarmAction[]): void {
-    this.#downLimiter.setRate(down, now)
-    for (const swarm of this.#swarms.values()) swarm.fillAll(now, out)
+  #limit({ root, down }: OfType<'limited'>, now: Millis, out: SwarmAction[]): void {
+    const limiter = root === undefined ? this.#common.downLimiter : this.#swarms.get(root)?.limiter
+    limiter?.setRate(down, now)
+    for (const swarm of this.#swarms.values()) swarm.pulling.fillAll(now, out)
   }
 
-  #route(event: OfOneSwarm, now: Millis, out: SwarmAction[]): void {
+  get #busy(): boolean {
+    return this.#common.downlink.busySources > 0 || this.#uploading.waiting
+  }
+
+  /** Looks after what time alone changes: silence, rounds, limits. */
+  #watch(now: Millis, out: SwarmAction[]): void {
+    let next = this.#busy ? now + WATCH_MS : Number.POSITIVE_INFINITY
+    for (const swarm of this.#swarms.values()) {
+      if (this.#common.policy.snubbing) swarm.pulling.watch(now, out)
+      swarm.pulling.fillAll(now, out)
+      const held = swarm.pulling.waits(now)
+      if (held !== undefined) next = Math.min(next, now + Math.max(1, held))
+      const round = swarm.choker.dueAt
+      if (round === undefined) continue
+      if (round <= now) swarm.choker.review(now, out)
+      next = Math.min(next, swarm.choker.dueAt ?? next)
+    }
+    this.#uploading.watch(now)
+    this.#watchAt = next
+  }
+
+  // --- one swarm
+
+  #ofSwarm(event: OfOneSwarm, now: Millis, out: SwarmAction[]): void {
     const swarm = this.#swarms.get(event.root)
     if (swarm === undefined) return
     switch (event.type) {
       case 'grown':
-        swarm.grow(event.sizes, event.found, event.final, now, out)
+        swarm.grow(event.sizes, event.found, event.final, out)
+        swarm.pulling.fillAll(now, out)
+        this.#uploading.stir()
         return
       case 'closed':
-        this.#swarms.delete(event.root)
-        this.#uplink.dropSwarm(event.root)
+        this.#close(swarm, now)
         return
-      case 'joined':
-        if (!this.#book.isBanned(event.peer)) swarm.join(event.peer, now, out)
-        return
-      case 'left':
-        this.#uplink.drop(event.peer, event.root)
-        swarm.leave(event.peer, now, out)
-        return
-      case 'has':
-        swarm.peerHas(event.peer, event.pieces, now, out)
-        return
-      case 'lacks':
-        swarm.peerLacks(event.peer, event.pieces, now, out)
-        return
-      case 'progressed':
-        swarm.progressed(event.peer, event.bytes, now)
-        return
-      case 'corrupt':
-        this.#corrupt(swarm, event.peer, event.piece, now, out)
-        return
-      default:
-        this.#movePiece(swarm, event, now, out)
-        return
-    }
-  }
-
-  #movePiece(swarm: Swarm, event: OfOnePiece, now: Millis, out: SwarmAction[]): void {
-    const { root, peer, piece } = event
-    switch (event.type) {
-      case 'received':
-        swarm.received(peer, piece, now, out)
+      case 'urgent':
+        swarm.urgent = event.pieces
+        swarm.pulling.fillAll(now, out)
         return
       case 'verified':
-        swarm.verified(piece, out)
+        swarm.verified(event.piece)
         return
       case 'stored':
-        swarm.stored(piece, out)
+        swarm.stored(event.piece, out)
+        this.#uploading.stir()
         return
       case 'store-failed':
-        swarm.storeFailed(piece, now, out)
+        swarm.storeFailed(event.piece, out)
+        swarm.pulling.fillAll(now, out)
         return
-      case 'wanted':
-        if (swarm.has(piece) && !this.#book.isBanned(peer))
-          this.#uplink.want(peer, { root, piece, size: swarm.size(piece) })
+      case 'refuted':
+        this.#refuted(swarm, event.piece, now, out)
         return
-      case 'unwanted':
-        this.#uplink.unwant(peer, root, piece)
+      case 'joined':
+        this.#join(swarm, event, now, out)
         return
-      case 'sent':
-      case 'send-failed':
-        this.#uplink.done(peer, root, piece, now)
-        return
+      default:
+        this.#ofPeer(swarm, event, now, out)
     }
   }
 
-  /** Wrong bytes name their sender: a piece comes whole from one peer. */
-  #corrupt(swarm: Swarm, peer: PeerKey, piece: number | undefined, now: Millis, out: SwarmAction[]): void {
-    const reason =
-      piece === undefined
-        ? 'sent bytes that match nothing it was asked for'
-        : `sent wrong bytes for piece ${piece}`
-    if (this.#book.ban(peer, reason)) out.push({ type: 'ban', peer, root: swarm.root, reason })
-    this.#uplink.drop(peer)
-    for (const other of this.#swarms.values()) other.leave(peer, now, out)
-    if (piece !== undefined) swarm.refuted(piece, now, out)
+  #join(swarm: Swarm, { peer, wire }: OfType<'joined'>, now: Millis, out: SwarmAction[]): void {
+    if (this.#book.isBanned(peer)) return
+    swarm.pulling.fill(swarm.join(peer, wire), now, out)
+    this.#uploading.stir()
   }
 
-  #send(now: Millis, out: SwarmAction[]): void {
-    for (let next = this.#uplink.next(now); next !== undefined; next = this.#uplink.next(now)) {
-      out.push({ type: 'send', root: next.want.root, peer: next.peer, piece: next.want.piece })
+  #close(swarm: Swarm, now: Millis): void {
+    this.#uploading.closed(swarm.root)
+    // what it had asked for is nobody's business any more, but the downlink still counts it
+    for (const peer of [...swarm.peers.values()]) swarm.leave(peer, now, [])
+    this.#swarms.delete(swarm.root)
+  }
+
+  /** Wrong bytes name their sender, when all of them came from one. */
+  #refuted(swarm: Swarm, piece: number, now: Millis, out: SwarmAction[]): void {
+    const blamed = swarm.refuted(piece, out)
+    if (blamed !== undefined) this.#ban(blamed.key, swarm, `sent wrong bytes for piece ${piece}`, now, out)
+    swarm.pulling.fillAll(now, out)
+  }
+
+  #ban(peer: PeerKey, swarm: Swarm, reason: string, now: Millis, out: SwarmAction[]): void {
+    if (this.#book.ban(peer, reason)) out.push({ type: 'ban', peer, root: swarm.root, reason })
+    for (const other of this.#swarms.values()) {
+      const member = other.peers.get(peer)
+      if (member !== undefined) this.#leave(other, member, now, out)
+    }
+  }
+
+  #leave(swarm: Swarm, peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
+    this.#uploading.left(peer, swarm.root)
+    swarm.leave(peer, now, out)
+    swarm.choker.review(now, out)
+    swarm.pulling.fillAll(now, out)
+  }
+
+  // --- one peer
+
+  #ofPeer(swarm: Swarm, event: OfOnePeer, now: Millis, out: SwarmAction[]): void {
+    const peer = swarm.peers.get(event.peer)
+    if (peer === undefined) return
+    switch (event.type) {
+      case 'expects':
+        for (const piece of event.pieces) swarm.offering.expects(peer, piece)
+        return
+      case 'expects-no-more':
+        for (const piece of event.pieces) swarm.offering.expectsNoMore(peer, piece)
+        this.#uploading.stir()
+        return
+      case 'has':
+        this.#has(swarm, peer, event.pieces, now, out)
+        return
+      case 'lacks':
+        swarm.lack(peer, event.pieces, now, out)
+        swarm.pulling.fillAll(now, out)
+        return
+      case 'left':
+        this.#leave(swarm, peer, now, out)
+        return
+      case 'misbehaved':
+        this.#ban(peer.key, swarm, event.reason, now, out)
+        return
+      case 'choked':
+      case 'unchoked':
+        peer.choked = event.type === 'choked'
+        swarm.pulling.fill(peer, now, out)
+        return
+      case 'interested':
+      case 'uninterested':
+        peer.wanted = event.type === 'interested'
+        swarm.choker.review(now, out)
+        this.#dueFor(swarm)
+        return
+      default:
+        this.#ofPiece(swarm, peer, event, now, out)
+    }
+  }
+
+  #has(swarm: Swarm, peer: SwarmPeer, pieces: readonly number[], now: Millis, out: SwarmAction[]): void {
+    const dull = peer.dullUntil > now
+    swarm.gain(peer, pieces, out)
+    if (dull) this.#uploading.stir()
+    if (swarm.pieces.have.complete) return
+    for (const piece of pieces) swarm.pulling.releaseFromSnubbed(piece, now, out)
+    swarm.pulling.fill(peer, now, out)
+  }
+
+  /** Rounds are due once there are more than may be served. */
+  #dueFor(swarm: Swarm): void {
+    this.#watchAt = Math.min(this.#watchAt, swarm.choker.dueAt ?? this.#watchAt)
+  }
+
+  // --- one piece of one peer
+
+  #ofPiece(swarm: Swarm, peer: SwarmPeer, event: OfOnePiece, now: Millis, out: SwarmAction[]): void {
+    switch (event.type) {
+      case 'arrived':
+        swarm.arrived(peer, event, now, out)
+        swarm.pulling.fill(peer, now, out)
+        return
+      case 'received':
+        swarm.received(peer, event.piece, now, out)
+        swarm.pulling.fill(peer, now, out)
+        return
+      case 'progressed':
+        peer.pipeline.progressed(0, now)
+        return
+      case 'rejected':
+        swarm.rejected(peer, event, now, out)
+        swarm.pulling.fillAll(now, out)
+        return
+      case 'offered':
+        swarm.accepting.offered(peer, event, now, out)
+        return
+      case 'idle':
+        swarm.accepting.idle(peer, event, now, out)
+        return
+      case 'suggested':
+        peer.suggested.add(event.piece)
+        swarm.pulling.fill(peer, now, out)
+        return
+      case 'requested':
+        if (peer.wire === 'bitswap') peer.wanted = true
+        this.#uploading.requested(swarm, peer, event, now, out)
+        return
+      case 'accepted':
+        this.#uploading.accepted(swarm, peer, event, now)
+        return
+      case 'shortened':
+        this.#uploading.shortened(event, now)
+        return
+      case 'declined':
+        this.#uploading.declined(swarm, peer, event, now)
+        return
+      case 'busy':
+        this.#uploading.busy(swarm, peer, event, now)
+        return
+      case 'delivered':
+        this.#uploading.delivered(peer, event, now)
+        return
+      case 'send-failed':
+        this.#uploading.sendFailed(event)
+        return
     }
   }
 }
 
+type OfType<Type extends SwarmEvent['type']> = Extract<SwarmEvent, { type: Type }>
 type OfOneSwarm = Exclude<SwarmEvent, { type: 'woke' | 'limited' | 'opened' }>
-type OfOnePiece = Extract<
-  SwarmEvent,
+type OfOnePeer = Exclude<
+  OfOneSwarm,
   {
-    type: 'received' | 'verified' | 'stored' | 'store-failed' | 'wanted' | 'unwanted' | 'sent' | 'send-failed'
+    type: 'grown' | 'closed' | 'urgent' | 'verified' | 'stored' | 'store-failed' | 'refuted' | 'joined'
+  }
+>
+type OfOnePiece = Exclude<
+  OfOnePeer,
+  {
+    type:
+      | 'expects'
+      | 'expects-no-more'
+      | 'has'
+      | 'lacks'
+      | 'left'
+      | 'misbehaved'
+      | 'choked'
+      | 'unchoked'
+      | 'interested'
+      | 'uninterested'
   }
 >

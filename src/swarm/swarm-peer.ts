@@ -1,6 +1,8 @@
-/** One peer in one swarm, as a source: what it has, what is asked of it, how it delivers. */
+/** One peer in one swarm: what it has and expects, what is asked of it, what it gets from us, how it behaves. */
 import { Bitfield } from '../core/bitfield.ts'
 import type { Millis, PeerKey } from '../core/types.ts'
+import type { PeerView, Wire } from './events.ts'
+import type { Source } from './incoming-piece.ts'
 import { Pipeline } from './pipeline.ts'
 
 /** Questions without an answer; with requests they stay under kubo's 1,024 queued wants. */
@@ -9,47 +11,103 @@ const MOST_UNANSWERED = 512
 /** Questions that stand at one peer, answered with no so far: half of the wants that a ledger keeps of a peer. */
 const MOST_STANDING = 4_096
 
-interface Request {
-  readonly size: number
-  readonly at: Millis
-}
+/** Assumed until an offer was answered, in ms. */
+const FIRST_ROUND_TRIP_MS = 40
 
 export class SwarmPeer {
   readonly key: PeerKey
-  readonly pipeline = new Pipeline()
-  /** In the order asked; a peer answers about in that order. */
-  readonly requests = new Map<number, Request>()
-  bytesRequested = 0
+  readonly wire: Wire
   has: Bitfield
+  /** On their way to it from somebody. */
+  expects: Bitfield
+
+  // --- as a source
+  readonly pipeline = new Pipeline()
+  /** What it is to send us, in the order asked. */
+  readonly sources = new Map<number, Source>()
+  bytesRequested = 0
+  /** How many of its pieces we lack. */
+  useful = 0
+  /** It serves no requests but for what it offered. On Bitswap there is no choke. */
+  choked: boolean
+  interested = false
+  received = 0
   /** Questions put to the peer that it may still answer with yes, now or when it gets the piece. */
   #standing: Bitfield
   /** Those of them that it has not answered at all. */
   #unanswered: Bitfield
-  /** It has said something of what it has; before that it is presumed to have everything. */
-  answered = false
+  /** It has said something of what it has; before that a Bitswap peer is presumed to have everything. */
+  answered: boolean
   /** No piece below this index is worth a question. */
   askFrom = 0
+  readonly suggested = new Set<number>()
 
-  constructor(key: PeerKey, pieces: number) {
+  // --- as a receiver
+  choking: boolean
+  wanted = false
+  served = 0
+  /** Bytes that it got from us while it had something that we lacked. */
+  servedWhileUseful = 0
+  /** Pieces that a seeder sent to it first, and that it has not passed on yet. */
+  unreplicated = 0
+  /** Bytes of offers that it has not answered, and of accepted pieces that wait for their turn. */
+  unstarted = 0
+  /** What it had sent us, and got from us, when the last round of the choker began. */
+  receivedBefore = 0
+  servedBefore = 0
+  /** Offering it something before is pointless: it turned us down, or has too much coming in. */
+  dullUntil = 0
+  busyUntil = 0
+  /** Ms from an offer to its answer, smoothed. */
+  roundTrip = FIRST_ROUND_TRIP_MS
+  #answers = 0
+
+  constructor(key: PeerKey, wire: Wire, pieces: number) {
     this.key = key
+    this.wire = wire
+    this.choked = wire !== 'bitswap'
+    this.choking = wire !== 'bitswap'
+    this.answered = wire !== 'bitswap'
     this.has = new Bitfield(pieces)
+    this.expects = new Bitfield(pieces)
     this.#standing = new Bitfield(pieces)
     this.#unanswered = new Bitfield(pieces)
   }
 
   grow(pieces: number): void {
     this.has = this.has.resized(pieces)
+    this.expects = this.expects.resized(pieces)
     this.#standing = this.#standing.resized(pieces)
     this.#unanswered = this.#unanswered.resized(pieces)
   }
 
+  view(): PeerView {
+    const { key: peer, wire, choked, interested, choking, wanted } = this
+    const { snubbed } = this.pipeline
+    return { peer, wire, pieces: this.has.count, choked, interested, choking, wanted, snubbed }
+  }
+
   get inFlight(): { requests: number; bytes: number } {
-    return { requests: this.requests.size, bytes: this.bytesRequested }
+    return { requests: this.sources.size, bytes: this.bytesRequested }
   }
 
   mayHave(piece: number): boolean {
     return !this.answered || this.has.has(piece)
   }
+
+  /** Whether it takes another piece, as far as we know. */
+  lacks(piece: number): boolean {
+    return !this.has.has(piece) && !this.expects.has(piece)
+  }
+
+  /** An offer was answered after so long. */
+  answeredAfter(ms: number): void {
+    this.#answers++
+    const weight = Math.max(1 / 8, 1 / this.#answers)
+    this.roundTrip += (ms - this.roundTrip) * weight
+  }
+
+  // --- questions (Bitswap)
 
   /** How many more questions may be put. */
   get mayAsk(): number {
@@ -58,7 +116,7 @@ export class SwarmPeer {
 
   /** Whether the peer's word on this piece is known or under way; the answer to a request tells as much. */
   knows(piece: number): boolean {
-    return this.has.has(piece) || this.#standing.has(piece) || this.requests.has(piece)
+    return this.has.has(piece) || this.#standing.has(piece) || this.sources.has(piece)
   }
 
   ask(piece: number): void {
@@ -72,18 +130,9 @@ export class SwarmPeer {
     return this.#standing.delete(piece)
   }
 
-  /** The peer has the piece: true when that is news. */
-  gain(piece: number): boolean {
-    this.retire(piece)
-    return this.has.add(piece)
-  }
-
-  /** The peer lacks the piece: true when it was thought to have it. A question stands on. */
-  lose(piece: number): boolean {
+  /** The answer is no. The question stands on. */
+  refused(piece: number): void {
     this.#unanswered.delete(piece)
-    if (!this.has.delete(piece)) return false
-    this.askAgain(piece)
-    return true
   }
 
   /** The piece may be worth a question again. */
@@ -91,35 +140,36 @@ export class SwarmPeer {
     this.askFrom = Math.min(this.askFrom, piece)
   }
 
-  request(piece: number, size: number, now: Millis): void {
-    this.pipeline.requested(this.requests.size, now)
-    this.requests.set(piece, { size, at: now })
-    this.bytesRequested += size
-    this.retire(piece)
+  // --- requests
+
+  request(source: Source, now: Millis): void {
+    this.pipeline.requested(this.sources.size, now)
+    this.sources.set(source.piece, source)
+    this.bytesRequested += source.left
+    this.retire(source.piece)
   }
 
-  /** Drops a request and returns it, or undefined when there was none. */
-  release(piece: number): Request | undefined {
-    const request = this.requests.get(piece)
-    if (request === undefined) return undefined
-    this.requests.delete(piece)
-    this.bytesRequested -= request.size
-    this.askAgain(piece)
-    return request
+  /** Its request is over, or got shorter by so many bytes. */
+  relieved(bytes: number): void {
+    this.bytesRequested -= bytes
   }
 
-  /**
-   * Seconds until a piece in flight here is due, by what is ahead of it and the rate. Infinity for a silent peer;
-   * where no rate is known, as long again as it has been waited for.
-   */
-  dueIn(piece: number, now: Millis): number {
+  release(source: Source): void {
+    if (this.sources.get(source.piece) !== source) return
+    this.sources.delete(source.piece)
+    this.bytesRequested -= source.left
+    this.askAgain(source.piece)
+  }
+
+  /** Seconds until the last byte of a source is due, by what is ahead of it and the rate. Infinity for a silent peer. */
+  dueIn(source: Source, now: Millis): number {
     if (this.pipeline.snubbed) return Number.POSITIVE_INFINITY
     const rate = this.pipeline.meter.rate(now)
-    if (rate === 0) return (now - (this.requests.get(piece)?.at ?? now)) / 1000
+    if (rate === 0) return (now - source.progress.since) / 1000
     let ahead = 0
-    for (const [index, request] of this.requests) {
-      ahead += request.size
-      if (index === piece) break
+    for (const other of this.sources.values()) {
+      ahead += other.left
+      if (other === source) break
     }
     return ahead / rate
   }

@@ -1,170 +1,334 @@
 /**
- * The one way out of this node, shared by all swarms and wires. Few pieces are sent at once; the next one
- * goes to the peer that has had the least, by start-time fair queueing (Goyal, Vin, Cheng 1996), so swarms
- * and peers get equal shares and a newcomer does not wait for others to be caught up with.
+ * The one way out of this node, shared by all swarms and wires: what is being sent, what waits for its turn, what is
+ * offered. Few sends run at once, as many as keep the link full, so that a piece is whole somewhere soon and can be
+ * passed on; and pieces are offered so far ahead that the link never waits for an answer.
  */
-import { type Millis, millis, type PeerKey, type RootKey } from '../core/types.ts'
+import type { Millis, PeerKey, RootKey } from '../core/types.ts'
+import { Capacity, type Mark } from './capacity.ts'
+import { FairQueue, type Request } from './fair-queue.ts'
+import type { Choice } from './offering.ts'
+import type { Policy } from './policy.ts'
+import { Progress } from './progress.ts'
+import type { SwarmPeer } from './swarm-peer.ts'
 
-/** As many as keep the link full while the next piece is read from disk; of small pieces, as many as make up the bytes. */
-const MOST_SENDS = { pieces: 4, bytes: 1 << 20 }
+/** The sends together keep the link full from this part of its estimate on. */
+const FULL = 0.95
 
-/** One being written to the stream, one being read from disk. */
-const MOST_SENDS_A_PEER = { pieces: 2, bytes: 512 << 10 }
+/** Added to the look-ahead, in ms: timers and the scheduler itself take a while. */
+const LOOK_AHEAD_MS = 10
 
-/**
- * A send that is under way for so long while later ones have finished, or nothing has, is stalled: it no longer counts
- * among the sends, and its peer holds up itself alone. On a slow uplink every send takes long, but none is overtaken.
- */
+/** Accepted and offered pieces that wait unstarted, when sends have room. */
+const MOST_WAITING = 2
+
+/** A send that has made no progress for so long while others have is stalled: its peer holds up itself alone. */
 const STALLED_MS = 2_000
 
-/** Wants of one peer that are kept; more are dropped, and it will ask again. */
-const MOST_WANTS = 2_048
+/** An offer that is not answered within this is given up. */
+const UNANSWERED_MS = 5_000
 
-interface Want {
-  readonly root: RootKey
-  readonly piece: number
-  readonly size: number
-}
+/** What counts as one send; several smaller ones count as one. */
+const WHOLE_BYTES = 1 << 20
+
+/** So small a send still counts as this part of one. */
+const LEAST_WEIGHT = 1 / 16
+
+/** Smoothing of the round trip over all peers. */
+const ROUND_TRIP_WEIGHT = 1 / 16
+
+/** Assumed until an offer was answered, in ms. */
+const FIRST_ROUND_TRIP_MS = 40
+
+/** Pieces asked for without an offer that go to one peer at once: one being written, one being read from disk. */
+const MOST_PULLED_AT_ONCE = 2
 
 interface Send {
-  readonly size: number
-  readonly since: Millis
-  /** One that began later has finished. */
-  overtaken: boolean
+  readonly request: Request
+  readonly peer: SwarmPeer
+  readonly progress: Progress
+  readonly mark: Mark
 }
 
-interface Receiver {
-  readonly key: PeerKey
-  /** Waiting, first come first served; keyed by root and piece. */
-  readonly queue: Map<string, Want>
-  readonly sending: Map<string, Send>
-  /** Virtual start time of its next piece. */
-  tag: number
-}
-
-interface Sends {
-  readonly pieces: number
+interface Offer extends Choice {
+  readonly root: RootKey
+  readonly at: Millis
   readonly bytes: number
 }
 
-const isFull = (sends: Sends, most: Sends): boolean =>
-  sends.pieces >= most.pieces && sends.bytes >= most.bytes
-
-function takesMore(receiver: Receiver): boolean {
-  if (receiver.queue.size === 0) return false
-  let bytes = 0
-  for (const send of receiver.sending.values()) bytes += send.size
-  return !isFull({ pieces: receiver.sending.size, bytes }, MOST_SENDS_A_PEER)
+/** What an offer can promise: bytes a second, and in how many ms it would start. */
+export interface Terms {
+  readonly rate: number
+  readonly start: number
 }
 
-const keyOf = (root: RootKey, piece: number): string => `${piece}@${root}`
-
 export class Uplink {
-  readonly #receivers = new Map<PeerKey, Receiver>()
-  #virtualNow = 0
-  #lastDone: Millis = millis(0)
+  readonly #policy: Policy
+  readonly #isChoked: (request: Request) => boolean
+  readonly #capacity = new Capacity()
+  readonly #sends = new Set<Send>()
+  /** Accepted offers, in order. */
+  readonly #accepted: { readonly request: Request; readonly peer: SwarmPeer }[] = []
+  readonly #pulled = new FairQueue()
+  readonly #offers = new Set<Offer>()
+  /** Bytes sent by offers less those sent on request, since both were waiting: below 0, offers are next. */
+  #balance = 0
+  #lastProgress: Millis | undefined
+  /** Ms from an offer to its answer, smoothed over all peers. */
+  roundTrip = FIRST_ROUND_TRIP_MS
 
-  want(peer: PeerKey, want: Want): void {
-    const receiver = this.#receiver(peer)
-    const key = keyOf(want.root, want.piece)
-    if (receiver.queue.size >= MOST_WANTS || receiver.sending.has(key)) return
-    if (receiver.queue.size === 0) receiver.tag = Math.max(receiver.tag, this.#virtualNow)
-    receiver.queue.set(key, want)
+  constructor(policy: Policy, isChoked: (request: Request) => boolean) {
+    this.#policy = policy
+    this.#isChoked = isChoked
   }
 
-  unwant(peer: PeerKey, root: RootKey, piece: number): void {
-    this.#receivers.get(peer)?.queue.delete(keyOf(root, piece))
+  get offers(): ReadonlySet<Offer> {
+    return this.#offers
   }
 
-  /** The piece has left, or could not be sent. */
-  done(peer: PeerKey, root: RootKey, piece: number, now: Millis): void {
-    const receiver = this.#receivers.get(peer)
-    const send = receiver?.sending.get(keyOf(root, piece))
-    if (receiver === undefined || send === undefined) return
-    receiver.sending.delete(keyOf(root, piece))
-    this.#lastDone = now
-    for (const other of this.#sends()) if (other.since < send.since) other.overtaken = true
-    if (receiver.queue.size === 0 && receiver.sending.size === 0 && receiver.tag <= this.#virtualNow) {
-      this.#receivers.delete(peer)
+  get sends(): ReadonlySet<Send> {
+    return this.#sends
+  }
+
+  rate(now: Millis): number {
+    return this.#capacity.rate(now)
+  }
+
+  // --- what is asked for
+
+  /** A request that accepts an offer. */
+  accept(request: Request, peer: SwarmPeer): void {
+    this.#accepted.push({ request, peer })
+    peer.unstarted += request.length
+  }
+
+  /** One that does not. False when the peer has too many already. */
+  pull(request: Request): boolean {
+    return this.#pulled.add(request)
+  }
+
+  /** A request got shorter, or is over (0). */
+  shorten(peer: PeerKey, root: RootKey, piece: number, begin: number, length: number, now: Millis): void {
+    const same = ({ request }: { readonly request: Request }): boolean =>
+      request.peer === peer && request.root === root && request.piece === piece && request.begin === begin
+    const waiting = this.#accepted.findIndex(same)
+    const found = this.#accepted[waiting]
+    if (found !== undefined) {
+      found.peer.unstarted += length - found.request.length
+      found.request.length = length
+      if (length === 0) this.#accepted.splice(waiting, 1)
+      return
+    }
+    const pulled = this.#pulled.find(peer, root, piece, begin)
+    if (pulled !== undefined) {
+      pulled.length = length
+      if (length === 0) this.#pulled.remove(pulled)
+      return
+    }
+    for (const send of this.#sends) {
+      if (!same(send)) continue
+      send.request.length = length
+      this.#endIfDone(send, now)
     }
   }
 
-  drop(peer: PeerKey, root?: RootKey): void {
-    const receiver = this.#receivers.get(peer)
-    if (receiver === undefined) return
-    if (root === undefined) this.#receivers.delete(peer)
-    else this.#forget(receiver, root)
+  // --- sending
+
+  start(request: Request, peer: SwarmPeer, now: Millis): void {
+    this.#sends.add({ request, peer, progress: new Progress(now), mark: this.#capacity.mark(now) })
   }
 
-  dropSwarm(root: RootKey): void {
-    for (const receiver of this.#receivers.values()) this.#forget(receiver, root)
-  }
-
-  /** What may start now. */
-  next(now: Millis): { peer: PeerKey; want: Want } | undefined {
-    const running = { pieces: 0, bytes: 0 }
-    let chosen: Receiver | undefined
-    for (const receiver of this.#receivers.values()) {
-      for (const send of receiver.sending.values()) {
-        if (this.#stallsAt(send) <= now) continue
-        running.pieces++
-        running.bytes += send.size
-      }
-      if (takesMore(receiver) && (chosen === undefined || receiver.tag < chosen.tag)) chosen = receiver
+  /** Bytes of a send have arrived. */
+  delivered(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number, now: Millis): void {
+    this.#capacity.moved(bytes)
+    this.#lastProgress = now
+    for (const send of this.#sends) {
+      const { request } = send
+      if (request.peer !== peer || request.piece !== piece || request.begin !== begin) continue
+      if (request.root !== root) continue
+      send.progress.add(bytes, now)
+      this.#endIfDone(send, now)
+      return
     }
-    if (chosen === undefined || isFull(running, MOST_SENDS)) return undefined
-    return this.#grant(chosen, now)
   }
 
-  /** When the next send starts to count as stalled, if others wait. */
-  nextTimeout(now: Millis): Millis | undefined {
-    let next: number | undefined
-    let waiting = false
-    for (const receiver of this.#receivers.values()) {
-      waiting ||= takesMore(receiver)
-      for (const send of receiver.sending.values()) {
-        const stalls = this.#stallsAt(send)
-        if (stalls > now) next = Math.min(next ?? Number.POSITIVE_INFINITY, stalls)
-      }
+  /** It could not be sent, or is not wanted any more. */
+  drop(peer: PeerKey, root: RootKey, piece: number, begin: number): void {
+    for (const send of this.#sends) {
+      const { request } = send
+      if (
+        request.peer === peer &&
+        request.root === root &&
+        request.piece === piece &&
+        request.begin === begin
+      )
+        this.#sends.delete(send)
     }
-    return waiting && next !== undefined ? millis(next) : undefined
   }
 
-  #grant(receiver: Receiver, now: Millis): { peer: PeerKey; want: Want } | undefined {
-    const first = receiver.queue.entries().next().value
+  #endIfDone(send: Send, now: Millis): void {
+    if (send.progress.bytes < send.request.length) return
+    this.#sends.delete(send)
+    if (send.request.length > 0) this.#capacity.sample(send.mark, now)
+  }
+
+  // --- offers
+
+  /** The offer of a piece to a peer, or the empty one; taken out of the book. */
+  answered(peer: SwarmPeer, root: RootKey, piece: number | undefined, now: Millis): Offer | undefined {
+    for (const offer of this.#offers) {
+      if (offer.peer !== peer || offer.root !== root || offer.piece !== piece) continue
+      this.#offers.delete(offer)
+      const ms = now - offer.at
+      peer.answeredAfter(ms)
+      this.roundTrip += (ms - this.roundTrip) * ROUND_TRIP_WEIGHT
+      return offer
+    }
+    return undefined
+  }
+
+  /** Offers that nobody answered, taken out of the book. */
+  unanswered(now: Millis): Offer[] {
+    const old = [...this.#offers].filter(({ at }) => at + UNANSWERED_MS < now)
+    for (const offer of old) this.#offers.delete(offer)
+    return old
+  }
+
+  offered(offer: Offer): void {
+    this.#offers.add(offer)
+  }
+
+  // --- forgetting
+
+  leave(peer: PeerKey, root?: RootKey): void {
+    const concerns = (one: { readonly request: Request }): boolean =>
+      one.request.peer === peer && (root === undefined || one.request.root === root)
+    for (const send of this.#sends) if (concerns(send)) this.#sends.delete(send)
+    for (const offer of this.#offers)
+      if (offer.peer.key === peer && (root === undefined || offer.root === root)) this.#offers.delete(offer)
+    this.#keepAccepted((one) => !concerns(one))
+    this.#pulled.drop(root === undefined ? { peer } : { peer, root })
+  }
+
+  close(root: RootKey): void {
+    for (const send of this.#sends) if (send.request.root === root) this.#sends.delete(send)
+    for (const offer of this.#offers) if (offer.root === root) this.#offers.delete(offer)
+    this.#keepAccepted(({ request }) => request.root !== root)
+    this.#pulled.drop({ root })
+  }
+
+  #keepAccepted(keeps: (one: { readonly request: Request }) => boolean): void {
+    const kept = this.#accepted.filter(keeps)
+    this.#accepted.splice(0, this.#accepted.length, ...kept)
+  }
+
+  // --- deciding
+
+  /** The next request that may be answered now. */
+  next(seeds: boolean, now: Millis): Request | undefined {
+    if (this.#accepted.length === 0 && this.#pulled.empty) return undefined
+    if (!this.#mayStart(seeds, now)) return undefined
+    const [first] = this.#accepted
+    const pulled = first === undefined || this.#balance > 0 ? this.#takePulled() : undefined
+    if (pulled !== undefined) {
+      this.#balance = first === undefined ? 0 : this.#balance - pulled.length
+      return pulled
+    }
     if (first === undefined) return undefined
-    const [key, want] = first
-    receiver.queue.delete(key)
-    receiver.sending.set(key, { size: want.size, since: now, overtaken: false })
-    // one that was busy may come with an older tag
-    this.#virtualNow = Math.max(this.#virtualNow, receiver.tag)
-    receiver.tag += want.size
-    return { peer: receiver.key, want }
+    this.#accepted.shift()
+    first.peer.unstarted -= first.request.length
+    this.#balance = this.#pulled.empty ? 0 : this.#balance + first.request.length
+    return first.request
   }
 
-  #stallsAt({ since, overtaken }: Send): number {
-    return (overtaken ? since : Math.max(since, this.#lastDone)) + STALLED_MS
+  /** Of those that asked on their own the fair one; a choked one when no other wants anything. */
+  #takePulled(): Request | undefined {
+    return (
+      this.#pulled.take((first) => this.#takesMore(first.peer) && !this.#isChoked(first)) ??
+      this.#pulled.take((first) => this.#takesMore(first.peer))
+    )
   }
 
-  *#sends(): Generator<Send> {
-    for (const receiver of this.#receivers.values()) yield* receiver.sending.values()
+  #takesMore(peer: PeerKey): boolean {
+    let sends = 0
+    for (const { request } of this.#sends) if (request.peer === peer) sends++
+    return sends < MOST_PULLED_AT_ONCE
   }
 
-  /** Ends all business of one root; a receiver that is left with none is gone. */
-  #forget(receiver: Receiver, root: RootKey): void {
-    for (const key of [...receiver.queue.keys(), ...receiver.sending.keys()]) {
-      if (!key.endsWith(`@${root}`)) continue
-      receiver.queue.delete(key)
-      receiver.sending.delete(key)
+  /** Rule 2: nothing runs, or few do, or those that do leave room. */
+  #mayStart(seeds: boolean, now: Millis): boolean {
+    const { always, most } = this.#limits(seeds)
+    const running = this.#running(now)
+    if (running < always) return true
+    return running < most && this.#used(now) < FULL * this.rate(now)
+  }
+
+  #limits(seeds: boolean): Policy['sends'] {
+    return seeds ? this.#policy.seederSends : this.#policy.sends
+  }
+
+  /** Sends that run, small ones by their size. */
+  #running(now: Millis): number {
+    let running = 0
+    for (const send of this.#sends) {
+      if (this.#stalled(send, now)) continue
+      running += Math.min(1, Math.max(LEAST_WEIGHT, send.request.length / WHOLE_BYTES))
     }
-    if (receiver.queue.size === 0 && receiver.sending.size === 0) this.#receivers.delete(receiver.key)
+    return running
   }
 
-  #receiver(key: PeerKey): Receiver {
-    const known = this.#receivers.get(key)
-    if (known !== undefined) return known
-    const receiver: Receiver = { key, queue: new Map(), sending: new Map(), tag: this.#virtualNow }
-    this.#receivers.set(key, receiver)
-    return receiver
+  #stalled({ progress }: Send, now: Millis): boolean {
+    const last = this.#lastProgress
+    return last !== undefined && last > progress.lastAt && now - progress.lastAt > STALLED_MS
+  }
+
+  /** Bytes a second that the sends take; a young one counts with its part of the estimate. */
+  #used(now: Millis): number {
+    let used = 0
+    const share = this.rate(now) / Math.max(1, this.#sends.size)
+    for (const send of this.#sends) {
+      if (this.#stalled(send, now)) continue
+      const { rate, since } = send.progress
+      const young = now - since <= send.peer.roundTrip
+      used += rate === undefined || young ? Math.max(rate ?? 0, share) : rate
+    }
+    return used
+  }
+
+  /** Rule 3: what a further offer may promise; undefined when enough is under way, which `dueAt` says until when. */
+  terms(seeds: boolean, now: Millis): Terms | undefined {
+    const rate = this.rate(now)
+    const seconds = this.backlog(now) / rate
+    const start = Math.ceil(seconds * 1000)
+    if (start < this.#lookAhead) return { rate, start }
+    const { always, most } = this.#limits(seeds)
+    const waiting = this.#accepted.length + this.#offers.size
+    const running = this.#running(now)
+    if (running === 0 || waiting >= MOST_WAITING || running + waiting >= most) return undefined
+    const used = this.#used(now)
+    if (running >= always && used >= FULL * rate) return undefined
+    return { rate: Math.max(rate - used, rate / 8), start: 0 }
+  }
+
+  /** When the backlog will have come down to the look-ahead. */
+  dueAt(now: Millis): number {
+    const ms = (this.backlog(now) * 1000) / this.rate(now)
+    return now + Math.max(1, ms - this.#lookAhead)
+  }
+
+  get idle(): boolean {
+    return this.#sends.size === 0 && this.#accepted.length === 0 && this.#offers.size === 0
+  }
+
+  get #lookAhead(): number {
+    return this.#policy.lookAheadRoundTrips * this.roundTrip + LOOK_AHEAD_MS
+  }
+
+  /** Bytes being sent, accepted and offered. */
+  backlog(now: Millis): number {
+    let bytes = 0
+    for (const { request, progress } of this.#sends)
+      bytes += Math.max(0, request.length - progress.expected(now))
+    for (const { request } of this.#accepted) bytes += request.length
+    for (const offer of this.#offers) bytes += offer.bytes
+    return bytes
   }
 }

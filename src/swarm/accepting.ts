@@ -1,0 +1,118 @@
+/**
+ * Answers to `share` peers that offer: a piece is taken when it is neither here nor on its way and the downlink has
+ * room; a peer with nothing to offer is handed a part of what comes too slowly from others, so that the last pieces
+ * come from several at once and no byte comes twice.
+ */
+import type { Millis } from '../core/types.ts'
+import type { SwarmAction, SwarmEvent } from './events.ts'
+import type { Source } from './incoming-piece.ts'
+import type { Bytes } from './spans.ts'
+import type { Swarm } from './swarm.ts'
+import type { SwarmPeer } from './swarm-peer.ts'
+
+/** A smaller part is not worth its messages. */
+const LEAST_PART_BYTES = 64 << 10
+
+/** One piece comes from so many at once, at most. */
+const MOST_SOURCES = 4
+
+/** A learnt rate may be an old or a lucky one: less is handed over than it promises. */
+const MARGIN = 1.2
+
+type Offer = Extract<SwarmEvent, { type: 'offered' }>
+type Idle = Extract<SwarmEvent, { type: 'idle' }>
+
+export class Accepting {
+  readonly #swarm: Swarm
+
+  constructor(swarm: Swarm) {
+    this.#swarm = swarm
+  }
+
+  offered(peer: SwarmPeer, offer: Offer, now: Millis, out: SwarmAction[]): void {
+    const { root } = this.#swarm
+    const { piece, rate, start } = offer
+    const span = this.#wanted(peer, offer, out)
+    if (span === undefined) {
+      out.push({ type: 'decline', root, peer: peer.key, piece })
+      return
+    }
+    const startsAt = now + Math.max(peer.roundTrip / 2, start - peer.roundTrip / 2)
+    const ms = this.#busy(startsAt, now)
+    if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: ms + startsAt - now })
+    else this.#swarm.request(peer, piece, span, { rate, startsAt }, now, out)
+  }
+
+  /** The bytes of an offered piece that are to be asked for. */
+  #wanted(peer: SwarmPeer, { piece, eager }: Offer, out: SwarmAction[]): Bytes | undefined {
+    const { pieces, root } = this.#swarm
+    if (pieces.state(piece) !== 'missing' || peer.sources.has(piece)) return undefined
+    const book = pieces.book(piece)
+    if (eager || book.undivided) {
+      // what is being sent already comes whole, and so does what was wrong when it came in parts
+      if (book.sources.length > 0) return undefined
+      if (!book.empty) out.push({ type: 'discard', root, piece })
+      book.forget()
+    }
+    const [hole] = book.holes()
+    return hole === undefined || eager || book.undivided ? hole : this.#swarm.limited(hole)
+  }
+
+  /** Ms that a transfer has to wait for the downlink, or for a limit. */
+  #busy(startsAt: number, now: Millis): number {
+    const { common, limiter } = this.#swarm
+    const limit = Math.max(limiter.waits(now), common.downLimiter.waits(now))
+    if (limit > 0 || !common.policy.busy) return limit
+    return common.downlink.wait(startsAt, now)
+  }
+
+  idle(peer: SwarmPeer, offer: Idle, now: Millis, out: SwarmAction[]): void {
+    const { root, common } = this.#swarm
+    const slowest = common.policy.split ? this.#slowest(peer, now) : undefined
+    const bytes = slowest === undefined ? 0 : this.#part(slowest, peer, offer.rate, now)
+    if (slowest === undefined || bytes < LEAST_PART_BYTES) {
+      out.push({ type: 'decline', root, peer: peer.key, piece: undefined })
+      return
+    }
+    this.#swarm.shorten(slowest, bytes, out)
+    const span = { begin: slowest.end, end: slowest.end + bytes }
+    const promised = { rate: offer.rate, startsAt: now + peer.roundTrip }
+    this.#swarm.request(peer, slowest.piece, span, promised, now, out)
+  }
+
+  /** What will come last of all that this peer could send. */
+  #slowest(peer: SwarmPeer, now: Millis): Source | undefined {
+    const { pieces } = this.#swarm
+    let slowest: Source | undefined
+    let most = 0
+    for (const source of this.#swarm.common.downlink) {
+      if (source.peer === peer || source.peer.wire !== 'share' || !source.progress.started) continue
+      // a source of another swarm's peer lies in that swarm's books
+      if (this.#swarm.peers.get(source.peer.key) !== source.peer) continue
+      if (!peer.has.has(source.piece) || peer.sources.has(source.piece)) continue
+      const book = pieces.incoming.get(source.piece)
+      if (book === undefined || book.undivided || book.sources.length >= MOST_SOURCES) continue
+      const left = leftOf(source, now) / source.rate
+      if (left <= most) continue
+      slowest = source
+      most = left
+    }
+    return slowest
+  }
+
+  /** How many of the last bytes of a source should come from a peer instead, so that both end together. */
+  #part(source: Source, peer: SwarmPeer, offered: number, now: Millis): number {
+    const { downlink } = this.#swarm.common
+    const { rate } = source
+    const free = downlink.rate(now) - downlink.load()
+    const theirs = Math.min(offered, Math.max(free, rate))
+    const left = leftOf(source, now)
+    const roundTrip = Math.max(peer.roundTrip, source.peer.roundTrip) / 1000
+    const even = ((left - roundTrip * rate) * theirs) / (rate + theirs)
+    return Math.floor(Math.min(even, left - MARGIN * roundTrip * rate))
+  }
+}
+
+/** Bytes that have not arrived, by what came so far and how fast. */
+const leftOf = ({ begin, end, progress }: Source, now: Millis): number =>
+  Math.max(0, end - begin - progress.expected(now))

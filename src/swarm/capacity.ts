@@ -1,0 +1,68 @@
+/**
+ * What one direction of this node's link can carry, learnt from what it did: the best rate of the last ten seconds.
+ * A sample is all the bytes that moved during one transfer over its time, so that several transfers at once count
+ * together.
+ */
+import type { Millis } from '../core/types.ts'
+
+/** Assumed before anything was measured, in bytes a second. */
+const FIRST_GUESS = 1_000_000
+
+/** A sample is forgotten after this. */
+const MEMORY_MS = 10_000
+
+/** Samples closer than this share an entry. */
+const SLOT_MS = 500
+
+/** A shorter transfer says more about timers than about the link. */
+const LEAST_MS = 10
+
+/** The beginning of a transfer: when, and what had moved by then. */
+export interface Mark {
+  readonly at: Millis
+  readonly total: number
+}
+
+interface Sample {
+  readonly at: number
+  rate: number
+}
+
+export class Capacity {
+  #total = 0
+  #samples: Sample[] = []
+
+  moved(bytes: number): void {
+    this.#total += bytes
+  }
+
+  mark(now: Millis): Mark {
+    return { at: now, total: this.#total }
+  }
+
+  /** A transfer that began at the mark has ended. */
+  sample(since: Mark, now: Millis): void {
+    const elapsed = now - since.at
+    if (elapsed < LEAST_MS) return
+    const rate = ((this.#total - since.total) * 1000) / elapsed
+    const last = this.#samples.at(-1)
+    if (last !== undefined && now - last.at < SLOT_MS) last.rate = Math.max(last.rate, rate)
+    else this.#samples.push({ at: now, rate })
+  }
+
+  /** Bytes a second. */
+  rate(now: Millis): number {
+    const first = this.#samples[0]
+    if (first !== undefined && first.at < now - MEMORY_MS && this.#samples.length > 1) this.#forget(now)
+    let best = 0
+    for (const { rate } of this.#samples) if (rate > best) best = rate
+    return best || FIRST_GUESS
+  }
+
+  /** The newest sample is kept however old it is: an idle link is still the same link. */
+  #forget(now: Millis): void {
+    const newest = this.#samples.slice(-1)
+    this.#samples = this.#samples.filter(({ at }) => at >= now - MEMORY_MS)
+    if (this.#samples.length === 0) this.#samples = newest
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * What is asked of peers that send only what they are asked for, and of `share` peers when somebody waits for a piece:
+ * rarest first (Legout, Urvoy-Keller, Michiardi 2006), as much as the peer's pipeline takes, and towards the end a
+ * second source for what would come late.
+ */
+import type { Millis } from '../core/types.ts'
+import type { SwarmAction } from './events.ts'
+import type { Source } from './incoming-piece.ts'
+import type { Bytes } from './spans.ts'
+import type { Swarm } from './swarm.ts'
+import type { SwarmPeer } from './swarm-peer.ts'
+
+/** Endgame: how many peers may send the same piece at once. */
+const MOST_SOURCES = 3
+
+/** Endgame: a second source is asked when it is this much sooner than the present one. */
+const SOONER = 2
+
+/** Urgent pieces asked of one `share` peer at once: one coming and one to follow. */
+const MOST_URGENT = 2
+
+export class Pulling {
+  readonly #swarm: Swarm
+  /** A request was put off by a limiter; `fillAll` is due when that lets it through. */
+  #held = false
+
+  constructor(swarm: Swarm) {
+    this.#swarm = swarm
+  }
+
+  /** When a request that was put off may go, in ms from now; undefined when none was. */
+  waits(now: Millis): number | undefined {
+    if (!this.#held) return undefined
+    return Math.max(this.#swarm.limiter.waits(now), this.#swarm.common.downLimiter.waits(now))
+  }
+
+  fillAll(now: Millis, out: SwarmAction[]): void {
+    this.#held = false
+    if (this.#swarm.pieces.have.complete) return
+    for (const peer of this.#swarm.peers.values()) this.fill(peer, now, out)
+  }
+
+  /** Asks the peer for as much as it should have to do, and for presence ahead of that. */
+  fill(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
+    const { pieces, urgent } = this.#swarm
+    if (pieces.have.complete) return
+    if (urgent.length > 0) this.#hurry(peer, now, out)
+    if (this.#offersInstead(peer)) return
+    while (!peer.choked && peer.pipeline.hasRoom(peer.inFlight)) {
+      const piece = this.#pick(peer, now)
+      if (piece === undefined || !this.#ask(peer, piece, now, out)) break
+    }
+    if (peer.wire === 'bitswap') this.#askPresence(peer, out)
+  }
+
+  #offersInstead({ wire }: SwarmPeer): boolean {
+    return wire === 'share' && this.#swarm.common.policy.offers
+  }
+
+  /** Asks for the first urgent pieces that nobody sends. */
+  #hurry(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
+    if (peer.choked || peer.pipeline.snubbed) return
+    for (const piece of this.#swarm.urgent) {
+      if (
+        this.#offersInstead(peer) ? peer.sources.size >= MOST_URGENT : !peer.pipeline.hasRoom(peer.inFlight)
+      )
+        return
+      if (this.#swarm.pieces.state(piece) !== 'missing' || !peer.mayHave(piece)) continue
+      if (peer.sources.has(piece)) continue
+      if (!this.#ask(peer, piece, now, out)) return
+    }
+  }
+
+  #pick(peer: SwarmPeer, now: Millis): number | undefined {
+    const { picker, final } = this.#swarm.pieces
+    for (const piece of peer.suggested) {
+      peer.suggested.delete(piece)
+      if (picker.includes(piece) && peer.mayHave(piece) && !peer.sources.has(piece)) return piece
+    }
+    const piece = picker.pick((candidate) => peer.mayHave(candidate) && !peer.sources.has(candidate))
+    if (piece !== undefined) return piece
+    return picker.size === 0 && final ? this.#pickEndgame(peer, now) : undefined
+  }
+
+  /** Everything missing is on its way: an idle peer takes the piece that is due last, if it is much sooner. */
+  #pickEndgame(peer: SwarmPeer, now: Millis): number | undefined {
+    if (peer.sources.size > 0 || peer.pipeline.snubbed) return undefined
+    const { pace } = peer.pipeline
+    let latest: { piece: number; due: number } | undefined
+    for (const [piece, { size, sources }] of this.#swarm.pieces.incoming) {
+      if (this.#swarm.pieces.state(piece) !== 'requested' || !peer.mayHave(piece)) continue
+      if (sources.length >= MOST_SOURCES || sources.some((source) => source.peer === peer)) continue
+      const due = Math.min(...sources.map((source) => source.peer.dueIn(source, now)))
+      // of a peer that never delivered nothing is known: it takes what would not come otherwise
+      const sooner = pace === 0 ? due === Number.POSITIVE_INFINITY : due > (SOONER * size) / pace
+      if (sooner && (latest === undefined || due > latest.due)) latest = { piece, due }
+    }
+    return latest?.piece
+  }
+
+  /** False when a limiter puts it off. */
+  #ask(peer: SwarmPeer, piece: number, now: Millis, out: SwarmAction[]): boolean {
+    const { limiter, common } = this.#swarm
+    if (!limiter.ready(now) || !common.downLimiter.ready(now)) {
+      this.#held = true
+      return false
+    }
+    const { pace } = peer.pipeline
+    const rate = pace / (peer.sources.size + 1) || common.downlink.rate(now)
+    const startsAt = now + peer.roundTrip
+    this.#swarm.request(peer, piece, this.#span(peer, piece), { rate, startsAt }, now, out)
+    return true
+  }
+
+  /** On Bitswap a piece comes whole; elsewhere what is missing of it, in steps that a limit allows. */
+  #span(peer: SwarmPeer, piece: number): Bytes {
+    const whole = { begin: 0, end: this.#swarm.pieces.size(piece) }
+    if (peer.wire === 'bitswap') return whole
+    const [hole = whole] = this.#swarm.pieces.book(piece).holes()
+    return this.#swarm.limited(hole)
+  }
+
+  /** Presence of missing pieces that this peer was not asked about, a bounded number at a time. */
+  #askPresence(peer: SwarmPeer, out: SwarmAction[]): void {
+    const { pieces, root } = this.#swarm
+    const asked: number[] = []
+    let room = peer.mayAsk
+    for (; peer.askFrom < pieces.length && room > 0; peer.askFrom++) {
+      const piece = peer.askFrom
+      if (!pieces.isWanted(piece) || peer.knows(piece)) continue
+      peer.ask(piece)
+      asked.push(piece)
+      room--
+    }
+    if (asked.length > 0) out.push({ type: 'ask', root, peer: peer.key, pieces: asked })
+  }
+
+  // --- silence
+
+  /** Looks for peers that have been silent for too long. */
+  watch(now: Millis, out: SwarmAction[]): void {
+    for (const peer of this.#swarm.peers.values()) {
+      if (peer.sources.size === 0) continue
+      if (this.#offersInstead(peer)) this.#watchSources(peer, now, out)
+      else if (peer.pipeline.deadline <= now) this.#snub(peer, now, out)
+    }
+  }
+
+  /** What a `share` peer accepted to send and does not is for others to send. */
+  #watchSources(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
+    for (const source of [...peer.sources.values()]) {
+      if (deadlineOf(source) > now) continue
+      peer.pipeline.snub(now)
+      this.#swarm.cancel(source, now, out)
+    }
+  }
+
+  /** A silent peer keeps only what nobody else could send, and is reminded of that: an answer may have been lost. */
+  #snub(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
+    peer.pipeline.snub(now)
+    const { peers, pieces, root } = this.#swarm
+    const presumed = [...peers.values()].some((other) => !other.answered && !other.pipeline.snubbed)
+    for (const source of [...peer.sources.values()]) {
+      const others = pieces.picker.availability(source.piece) - (peer.has.has(source.piece) ? 1 : 0)
+      if (others > 0 || presumed) this.#swarm.cancel(source, now, out)
+    }
+    if (peer.sources.size === 0 || peer.wire !== 'bitswap') return
+    out.push({ type: 'remind', root, peer: peer.key, pieces: [...peer.sources.keys()] })
+  }
+
+  /** A peer has this piece now: silent ones need not be waited for. */
+  releaseFromSnubbed(piece: number, now: Millis, out: SwarmAction[]): void {
+    const { pieces } = this.#swarm
+    if (pieces.state(piece) !== 'requested') return
+    const sources = [...(pieces.incoming.get(piece)?.sources ?? [])]
+    if (!sources.every((source) => source.peer.pipeline.snubbed)) return
+    for (const source of sources) this.#swarm.cancel(source, now, out)
+  }
+}
+
+/** Shorter pauses are ordinary: a busy machine, a retransmission. */
+const LEAST_PATIENCE_MS = 2_000
+
+/** A queue at the sender may be longer than it thought. */
+const START_PATIENCE_MS = 10_000
+
+const MOST_PATIENCE_MS = 60_000
+
+/** Bytes that a sender confirms or delivers in one go, at most; the pause between two of them is ordinary. */
+const STEP_BYTES = 256 << 10
+
+/** When a source counts as stalled unless something comes. */
+function deadlineOf({ progress, rate, startsAt }: Source): number {
+  if (!progress.started) return Math.max(startsAt, progress.since) + START_PATIENCE_MS
+  const pause = (8 * STEP_BYTES * 1000) / Math.max(1, rate)
+  return progress.lastAt + Math.min(Math.max(pause, LEAST_PATIENCE_MS), MOST_PATIENCE_MS)
+}

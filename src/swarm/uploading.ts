@@ -1,0 +1,240 @@
+/**
+ * The upload side over all swarms: takes requests and the answers to offers, starts what may start, and offers more
+ * when the uplink is about to run out of work.
+ */
+import type { Millis, RootKey } from '../core/types.ts'
+import type { SwarmAction, SwarmEvent } from './events.ts'
+import type { Request } from './fair-queue.ts'
+import type { Choice } from './offering.ts'
+import type { Policy } from './policy.ts'
+import type { Swarm } from './swarm.ts'
+import type { SwarmPeer } from './swarm-peer.ts'
+import { type Terms, Uplink } from './uplink.ts'
+
+/** After a peer turned a piece down, it is left alone this long, in ms: what it has is being told meanwhile. */
+const DECLINED_MS = 30
+
+/** After it turned down the empty offer. */
+const NOTHING_TO_SPLIT_MS = 100
+
+/** After it did not answer at all. */
+const SILENT_MS = 10_000
+
+/** Offers in one go; each changes what the next should be. */
+const MOST_OFFERS = 20
+
+type OfType<Type extends SwarmEvent['type']> = Extract<SwarmEvent, { type: Type }>
+
+export class Uploading {
+  readonly #policy: Policy
+  readonly #swarms: ReadonlyMap<RootKey, Swarm>
+  readonly #uplink: Uplink
+  /** Offers are pointless before, unless something happens. */
+  #restUntil = 0
+  /** The swarm that made the last offer; the others come first now. */
+  #last: RootKey | undefined
+
+  constructor(policy: Policy, swarms: ReadonlyMap<RootKey, Swarm>) {
+    this.#policy = policy
+    this.#swarms = swarms
+    this.#uplink = new Uplink(policy, (request) => this.#peerOf(request)?.choking === true)
+  }
+
+  /** When to look again, by time alone. */
+  get dueAt(): number {
+    return this.#restUntil
+  }
+
+  /** Something changed that may make an offer worthwhile. */
+  stir(): void {
+    this.#restUntil = 0
+  }
+
+  // --- events
+
+  requested(
+    swarm: Swarm,
+    peer: SwarmPeer,
+    event: OfType<'requested'>,
+    now: Millis,
+    out: SwarmAction[],
+  ): void {
+    const { root, piece, begin, length, offered } = event
+    const request = { root, peer: peer.key, piece, begin, length }
+    const offer = offered ? this.#takeOffer(swarm, peer, piece, now) : undefined
+    const refused = !swarm.pieces.has(piece) || (offer === undefined && peer.choking)
+    if (offer !== undefined) swarm.offering.answered(offer, !refused && offer.piece !== undefined)
+    if (refused) out.push({ type: 'reject', ...request })
+    else if (offer !== undefined) this.#uplink.accept(request, peer)
+    else if (!this.#uplink.pull(request)) out.push({ type: 'reject', ...request })
+    this.stir()
+  }
+
+  /** The offer that a request answers: of the piece, or the empty one. */
+  #takeOffer(swarm: Swarm, peer: SwarmPeer, piece: number | undefined, now: Millis): Choice | undefined {
+    const { root } = swarm
+    return this.#uplink.answered(peer, root, piece, now) ?? this.#uplink.answered(peer, root, undefined, now)
+  }
+
+  accepted(swarm: Swarm, peer: SwarmPeer, event: OfType<'accepted'>, now: Millis): void {
+    const offer = this.#takeOffer(swarm, peer, event.piece, now)
+    if (offer !== undefined) swarm.offering.answered(offer, true)
+    this.stir()
+  }
+
+  declined(swarm: Swarm, peer: SwarmPeer, event: OfType<'declined'>, now: Millis): void {
+    const { piece, root } = event
+    const offer = this.#takeOffer(swarm, peer, piece, now)
+    if (offer !== undefined) swarm.offering.answered(offer, false)
+    if (piece !== undefined) {
+      this.#uplink.drop(peer.key, root, piece, 0)
+      // it has it, or expects it: which of the two it tells anyway
+      swarm.offering.expects(peer, piece)
+    }
+    peer.dullUntil = now + (piece === undefined ? NOTHING_TO_SPLIT_MS : DECLINED_MS)
+    this.stir()
+  }
+
+  busy(swarm: Swarm, peer: SwarmPeer, event: OfType<'busy'>, now: Millis): void {
+    const { piece, root, ms } = event
+    const offer = this.#takeOffer(swarm, peer, piece, now)
+    if (offer !== undefined) swarm.offering.answered(offer, false)
+    if (piece !== undefined) this.#uplink.drop(peer.key, root, piece, 0)
+    peer.busyUntil = now + ms
+    this.stir()
+  }
+
+  shortened({ peer, root, piece, begin, length }: OfType<'shortened'>, now: Millis): void {
+    this.#uplink.shorten(peer, root, piece, begin, length, now)
+    this.stir()
+  }
+
+  delivered(peer: SwarmPeer, event: OfType<'delivered'>, now: Millis): void {
+    const { root, piece, begin, bytes } = event
+    peer.served += bytes
+    if (peer.useful > 0) peer.servedWhileUseful += bytes
+    this.#uplink.delivered(peer.key, root, piece, begin, bytes, now)
+    this.stir()
+  }
+
+  sendFailed({ peer, root, piece, begin }: OfType<'send-failed'>): void {
+    this.#uplink.drop(peer, root, piece, begin)
+    this.stir()
+  }
+
+  left(peer: SwarmPeer, root: RootKey): void {
+    this.#uplink.leave(peer.key, root)
+    this.stir()
+  }
+
+  closed(root: RootKey): void {
+    this.#uplink.close(root)
+    this.stir()
+  }
+
+  /** Gives up offers that nobody answers, and looks for sends that have stalled. */
+  watch(now: Millis): void {
+    if (this.#uplink.sends.size > 0) this.stir()
+    for (const offer of this.#uplink.unanswered(now)) {
+      this.#swarms.get(offer.root)?.offering.answered(offer, false)
+      offer.peer.dullUntil = now + SILENT_MS
+    }
+  }
+
+  /** Whether time alone may change something: an answer does not come, or a send stalls. */
+  get waiting(): boolean {
+    return this.#uplink.offers.size > 0 || this.#uplink.sends.size > 0
+  }
+
+  // --- deciding
+
+  /** Starts and offers what is due. */
+  pump(now: Millis, out: SwarmAction[]): void {
+    if (now < this.#restUntil) return
+    this.#startAll(now, out)
+    this.#restUntil = this.#offerAll(now, out)
+  }
+
+  #startAll(now: Millis, out: SwarmAction[]): void {
+    const seeds = this.#seeds()
+    for (;;) {
+      const next = this.#uplink.next(seeds, now)
+      if (next === undefined) return
+      const peer = this.#peerOf(next)
+      if (peer === undefined) continue
+      this.#uplink.start(next, peer, now)
+      out.push({ type: 'send', ...next })
+    }
+  }
+
+  #peerOf({ root, peer }: Request): SwarmPeer | undefined {
+    return this.#swarms.get(root)?.peers.get(peer)
+  }
+
+  /** Whether this node only seeds, and so is nobody's competitor for what others have. */
+  #seeds(): boolean {
+    for (const { offering } of this.#swarms.values()) if (!offering.seeds) return false
+    return true
+  }
+
+  /** Offers until enough is under way, and returns when to look again. */
+  #offerAll(now: Millis, out: SwarmAction[]): number {
+    if (!this.#policy.offers) return Number.POSITIVE_INFINITY
+    for (let made = 0; made < MOST_OFFERS; made++) {
+      const enough = this.#offerOne(now, out)
+      if (enough !== undefined) return enough
+    }
+    return now
+  }
+
+  /** One offer of the first swarm in turn that has any to make; or when to look again. */
+  #offerOne(now: Millis, out: SwarmAction[]): number | undefined {
+    let retryAt = Number.POSITIVE_INFINITY
+    for (const swarm of this.#inTurn()) {
+      const { offering } = swarm
+      const terms = this.#uplink.terms(offering.seeds, now)
+      if (terms === undefined) return this.#uplink.dueAt(now)
+      const choice = offering.choose(now, now + Math.max(this.#uplink.roundTrip, terms.start))
+      if (choice === undefined) {
+        retryAt = Math.min(retryAt, Math.max(offering.retryAt, now + 2))
+        continue
+      }
+      this.#last = swarm.root
+      this.#offer(swarm, choice, terms, now, out)
+      return undefined
+    }
+    return retryAt
+  }
+
+  *#inTurn(): Generator<Swarm> {
+    const last = this.#last === undefined ? undefined : this.#swarms.get(this.#last)
+    let passed = last === undefined
+    const before: Swarm[] = []
+    for (const swarm of this.#swarms.values()) {
+      if (!swarm.offering.wanted) continue
+      if (passed) yield swarm
+      else before.push(swarm)
+      if (swarm === last) passed = true
+    }
+    yield* before
+  }
+
+  #offer(swarm: Swarm, choice: Choice, { rate, start }: Terms, now: Millis, out: SwarmAction[]): void {
+    const { root } = swarm
+    const { peer, piece } = choice
+    const idle = this.#uplink.idle
+    swarm.offering.made(choice)
+    const to = { root, peer: peer.key, rate, start }
+    if (piece === undefined) {
+      this.#uplink.offered({ ...choice, root, at: now, bytes: swarm.offering.sizeOf(undefined) })
+      peer.dullUntil = now + peer.roundTrip + NOTHING_TO_SPLIT_MS
+      out.push({ type: 'offer-uplink', ...to })
+      return
+    }
+    const length = swarm.pieces.size(piece)
+    const eager = this.#policy.eager && idle && peer.expects.count === 0
+    this.#uplink.offered({ ...choice, root, at: now, bytes: eager ? 0 : length })
+    if (eager) this.#uplink.start({ root, peer: peer.key, piece, begin: 0, length }, peer, now)
+    out.push({ type: 'offer', ...to, piece, eager })
+  }
+}
