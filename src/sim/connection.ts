@@ -1,40 +1,38 @@
-/**
- * Two peers that know each other. Each has its end: what it wants of the other, what the other wants of it, as
- * Bitswap's want list and ledger keep it, and the lane on which it sends pieces. Messages take the latency.
- */
-import type { PeerKey } from '../core/types.ts'
+/** Two peers that know each other. What each of them has of the other is its end: a wire, and a lane for pieces. */
+import type { PeerKey, RootKey } from '../core/types.ts'
+import type { SwarmEvent, Wire as WireKind } from '../swarm/events.ts'
 import type { Clock } from './clock.ts'
-import { Lane } from './lane.ts'
+import type { Disk } from './disk.ts'
+import { Lane, type Shipment } from './lane.ts'
 import type { Message } from './messages.ts'
 import type { Link, Network } from './network.ts'
-import type { Post } from './post.ts'
+import type { Addressee, Post } from './post.ts'
 import type { Tally } from './tally.ts'
-
-/** What is wanted of a piece: nothing, to know whether it is there, or its bytes. */
-export const NOTHING = 0
-export const PRESENCE = 1
-export const BYTES = 2
-
-/** A piece on its way. */
-export interface Transfer {
-  readonly piece: number
-  readonly size: number
-  readonly genuine: boolean
-}
+import type { Wire } from './wire.ts'
+import { BitswapWire } from './wire-bitswap.ts'
+import { BittorrentWire } from './wire-bittorrent.ts'
+import { ShareWire } from './wire-share.ts'
 
 /** The peer that an end belongs to. */
 export interface Owner {
   readonly key: PeerKey
+  readonly root: RootKey
+  readonly wire: WireKind
   readonly up: Link
   readonly down: Link
-  receive(end: End, message: Message): void
+  /** Whether it sends pieces, and whether they are what they should be. */
+  readonly sends: boolean
+  readonly genuine: boolean
+  readonly disk: Disk
+  has(piece: number): boolean
+  claims(piece: number): boolean
+  size(piece: number): number
+  dispatch(event: SwarmEvent): void
+  /** Tells what the other end has not heard yet. */
+  tellNews(end: End): void
   /** Bytes have left on its uplink. */
   uploaded(bytes: number): void
-  /** Part of a piece that takes long. */
-  progressed(end: End): void
-  arrived(end: End, transfer: Transfer): void
-  sent(end: End, transfer: Transfer): void
-  lost(end: End, unsent: readonly Transfer[]): void
+  lost(end: End): void
 }
 
 export interface Medium {
@@ -44,38 +42,68 @@ export interface Medium {
   readonly tally: Tally
 }
 
-export class End {
+export class End implements Addressee {
   readonly owner: Owner
   readonly connection: Connection
   readonly lane: Lane
-  /** By piece: what the owner wants of the other, and the other of the owner. */
-  readonly wants: Uint8Array
-  readonly ledger: Uint8Array
+  readonly wire: Wire
+  /** Of the pieces that the owner stored, so many were told the other. */
+  told = 0
+  #other: End | undefined
 
-  #other: End
-
-  constructor(owner: Owner, connection: Connection, pieces: number) {
+  constructor(owner: Owner, peer: Owner, connection: Connection) {
+    const { network } = connection.medium
     this.owner = owner
-    this.#other = this
     this.connection = connection
-    this.lane = new Lane(this)
-    this.wants = new Uint8Array(pieces)
-    this.ledger = new Uint8Array(pieces)
+    this.lane = new Lane({
+      network,
+      up: owner.up,
+      down: peer.down,
+      left: (shipment, begin, length) => this.#left(shipment, begin, length),
+    })
+    this.wire = wireOf(connection.kind, this)
   }
 
-  /** Known once both ends are there. */
   get other(): End {
+    if (this.#other === undefined) throw new Error('an end alone')
     return this.#other
+  }
+
+  get peer(): PeerKey {
+    return this.other.owner.key
   }
 
   attach(other: End): void {
     this.#other = other
   }
 
+  /** Messages keep their order, and take with them what was not worth one of its own. */
   tell(message: Message): void {
+    this.owner.tellNews(this)
+    this.post(message)
+  }
+
+  post(message: Message): void {
     const { medium, latency } = this.connection
-    medium.tally.told(message.type)
+    medium.tally.messages[message.type]++
     medium.post.send(this.other, message, latency)
+  }
+
+  receive(message: Message): void {
+    if (this.connection.state === 'open') this.wire.receive(message)
+    else this.miss(message)
+  }
+
+  miss(message: Message): void {
+    if (message.type === 'data') this.connection.medium.tally.cut += message.length
+  }
+
+  #left(shipment: Shipment, begin: number, length: number): void {
+    const { genuine } = this.owner
+    this.connection.medium.tally.sent += length
+    this.tell({ type: 'data', piece: shipment.piece, begin, length, genuine })
+    this.wire.left(shipment, length)
+    this.owner.uploaded(length)
   }
 }
 
@@ -86,13 +114,15 @@ export class Connection {
   readonly medium: Medium
   /** One way, in ms. */
   readonly latency: number
+  readonly kind: WireKind
   readonly ends: readonly [End, End]
   state: ConnectionState = 'open'
 
-  constructor(medium: Medium, latency: number, pieces: number, owners: readonly [Owner, Owner]) {
+  constructor(medium: Medium, latency: number, [one, two]: readonly [Owner, Owner]) {
     this.medium = medium
     this.latency = latency
-    this.ends = [new End(owners[0], this, pieces), new End(owners[1], this, pieces)]
+    this.kind = one.wire === 'share' ? two.wire : one.wire
+    this.ends = [new End(one, two, this), new End(two, one, this)]
     const [first, second] = this.ends
     first.attach(second)
     second.attach(first)
@@ -110,9 +140,20 @@ export class Connection {
     if (this.state === 'closed') return
     this.state = 'closed'
     for (const end of this.ends) {
-      const unsent = end.lane.close()
+      end.lane.close()
       const delay = end.owner === by ? 0 : this.latency
-      this.medium.clock.after(delay, () => end.owner.lost(end, unsent))
+      this.medium.clock.after(delay, () => end.owner.lost(end))
     }
+  }
+}
+
+function wireOf(kind: WireKind, end: End): Wire {
+  switch (kind) {
+    case 'share':
+      return new ShareWire(end)
+    case 'bittorrent':
+      return new BittorrentWire(end)
+    case 'bitswap':
+      return new BitswapWire(end)
   }
 }

@@ -1,103 +1,112 @@
 /**
- * Pieces from one peer to another: one stream, so one after the other. The flow of a piece ends when its last byte
- * leaves; the receiver has it a latency later.
+ * Bytes of pieces from one peer to another: one stream, so one answer after the other, in the order in which they
+ * were given. Bytes leave in parts, so that both ends see how fast they go.
  */
-import type { Timer } from './clock.ts'
-import type { End, Transfer } from './connection.ts'
-import type { Flow } from './network.ts'
+import type { Flow, Link, Network } from './network.ts'
 
-/** The receiver of a long transfer is told so often that something comes; patience is 2 s at least. */
-const PROGRESS_MS = 500
+/** As often as `share` nodes acknowledge. */
+export const PART_BYTES = 256 << 10
+
+/** Bytes of one piece that are to leave. */
+export interface Shipment {
+  readonly piece: number
+  readonly begin: number
+  /** Up to here they have left. */
+  at: number
+  /** Where they end; it may be cut short. */
+  end: number
+}
+
+export interface LaneOptions {
+  readonly network: Network
+  readonly up: Link
+  readonly down: Link
+  /** A part has left; nothing more follows of a shipment that is at its end. */
+  left(shipment: Shipment, begin: number, length: number): void
+}
 
 export class Lane {
-  readonly #end: End
-  readonly #queue: Transfer[] = []
-  #current: { readonly transfer: Transfer; readonly flow: Flow } | undefined
-  #ticks: Timer | undefined
-  #paused = false
+  readonly #options: LaneOptions
+  readonly #flow: Flow
+  readonly #queue: Shipment[] = []
+  #current: Shipment | undefined
+  #closed = false
 
-  constructor(end: End) {
-    this.#end = end
-  }
-
-  push(transfer: Transfer): void {
-    if (this.#end.connection.state === 'closed') return
-    this.#queue.push(transfer)
-    if (this.#current === undefined) this.#next()
-  }
-
-  /** Stops or resumes what is being sent. */
-  pause(paused: boolean): void {
-    this.#paused = paused
-    this.#applyPause()
-  }
-
-  /** Drops everything; returns what had not left whole. */
-  close(): Transfer[] {
-    const unsent = this.#queue.splice(0)
-    if (this.#current !== undefined) {
-      const { transfer, flow } = this.#current
-      const { network, tally } = this.#end.connection.medium
-      tally.lost += this.#count(network.stop(flow))
-      unsent.unshift(transfer)
-    }
-    this.#rest()
-    return unsent
+  constructor(options: LaneOptions) {
+    const { network, up, down } = options
+    this.#options = options
+    this.#flow = network.flow(up, down, () => this.#reached())
   }
 
   get busy(): boolean {
     return this.#current !== undefined
   }
 
+  push(shipment: Shipment): void {
+    if (this.#closed) return
+    this.#queue.push(shipment)
+    if (this.#current === undefined) this.#next()
+  }
+
+  /** Ends a shipment at `to`, or where it is by now. */
+  cut(shipment: Shipment, to: number): void {
+    if (shipment === this.#current) {
+      this.#cutCurrent(shipment, to)
+      return
+    }
+    shipment.end = Math.max(shipment.at, Math.min(to, shipment.end))
+    if (shipment.at === shipment.end) this.#unqueue(shipment)
+  }
+
+  /** Stops or resumes what is being sent. */
+  pause(paused: boolean): void {
+    this.#options.network.setBound(this.#flow, paused ? 0 : Number.POSITIVE_INFINITY)
+  }
+
+  /** Drops everything. What had left of a part counts as left. */
+  close(): void {
+    this.#closed = true
+    this.#queue.length = 0
+    if (this.#current !== undefined) this.#cutCurrent(this.#current, this.#current.at)
+  }
+
   #next(): void {
-    const transfer = this.#queue.shift()
-    if (transfer === undefined) return
-    const { connection, owner, other } = this.#end
-    const { clock, network } = connection.medium
-    const flow = network.start(owner.up, other.owner.down, transfer.size, () => this.#done(transfer))
-    this.#current = { transfer, flow }
-    if (this.#paused) this.#applyPause()
-    this.#ticks = clock.after(PROGRESS_MS, () => this.#tick(flow))
+    const shipment = this.#queue.shift()
+    this.#current = shipment
+    const { network } = this.#options
+    if (shipment === undefined) network.stop(this.#flow)
+    else network.start(this.#flow, shipment.end - shipment.at, markOf(shipment))
   }
 
-  #done(transfer: Transfer): void {
-    const { connection, owner, other } = this.#end
-    const { clock, tally } = connection.medium
-    this.#rest()
-    tally.lost += this.#count(transfer.size)
-    clock.after(connection.latency, () => {
-      if (connection.state !== 'open') return
-      tally.lost -= transfer.size
-      other.owner.arrived(other, transfer)
-    })
-    this.#next()
-    owner.sent(this.#end, transfer)
+  #reached(): void {
+    const shipment = this.#current
+    if (shipment !== undefined) this.#leave(shipment, Math.min(shipment.end, shipment.at + PART_BYTES))
   }
 
-  #tick(flow: Flow): void {
-    const { connection, other } = this.#end
-    const { clock } = connection.medium
-    this.#ticks = clock.after(PROGRESS_MS, () => this.#tick(flow))
-    if (flow.rate === 0) return
-    clock.after(connection.latency, () => {
-      if (connection.state === 'open') other.owner.progressed(other)
-    })
+  #cutCurrent(shipment: Shipment, to: number): void {
+    const { network } = this.#options
+    const now = Math.floor(shipment.end - network.remaining(this.#flow))
+    const end = Math.max(to, shipment.at, now)
+    if (end >= shipment.end) return
+    const remaining = network.remaining(this.#flow) - (shipment.end - end)
+    shipment.end = end
+    if (end <= now) this.#leave(shipment, end)
+    else network.adjust(this.#flow, remaining, markOf(shipment))
   }
 
-  #applyPause(): void {
-    if (this.#current === undefined) return
-    const bound = this.#paused ? 0 : Number.POSITIVE_INFINITY
-    this.#end.connection.medium.network.setBound(this.#current.flow, bound)
+  #leave(shipment: Shipment, to: number): void {
+    const begin = shipment.at
+    shipment.at = to
+    if (to === shipment.end) this.#next()
+    else this.#options.network.adjust(this.#flow, shipment.end - to, markOf(shipment))
+    if (to > begin) this.#options.left(shipment, begin, to - begin)
   }
 
-  #rest(): void {
-    this.#end.connection.medium.clock.cancel(this.#ticks)
-    this.#current = undefined
-  }
-
-  #count(bytes: number): number {
-    this.#end.connection.medium.tally.sent += bytes
-    this.#end.owner.uploaded(bytes)
-    return bytes
+  #unqueue(shipment: Shipment): void {
+    const at = this.#queue.indexOf(shipment)
+    if (at >= 0) this.#queue.splice(at, 1)
   }
 }
+
+/** What is still to go when the next part has left. */
+const markOf = ({ at, end }: Shipment): number => Math.max(0, end - at - PART_BYTES)

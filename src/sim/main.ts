@@ -1,50 +1,125 @@
-/** `npm run sim -- SCENARIO [--seed N] [--json] [--svg]`, and `npm run sim -- list`. */
-import { mkdir, writeFile } from 'node:fs/promises'
+/** `npm run sim`: one scenario, all of them, or what each policy is worth. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { POLICY, type Policy } from '../swarm/policy.ts'
+import { ABLATIONS, ablationTable } from './ablations.ts'
 import { curvesOf } from './curves.ts'
+import { type Figures, figuresOf } from './figures.ts'
 import { counts } from './member.ts'
+import { overviewRow, overviewTable } from './overview.ts'
 import { svgOf } from './picture.ts'
 import { type Report, reportOf } from './report.ts'
 import { SCENARIOS } from './scenarios.ts'
 import { Simulation } from './simulation.ts'
-import { listText, reportText } from './text.ts'
+import { placed, type Table, tableText } from './table.ts'
+import { listText, peersText, reportText, traceText } from './text.ts'
+import { Trace } from './trace.ts'
 
-const USAGE = 'usage: npm run sim -- SCENARIO [--seed N] [--json] [--svg]\n       npm run sim -- list'
+const USAGE = `usage: npm run sim -- SCENARIO [--seed N] [--json] [--svg] [--trace] [--peers]
+       npm run sim -- all [--seeds N] [--big] [--write]
+       npm run sim -- ablate [POLICY…] [--seeds N] [--write]
+       npm run sim -- list
+
+  --trace  how busy the links are over time
+  --peers  each peer's time
+  --svg    draws the curves into docs/sim/
+  --write  puts the table into docs/swarm.md
+`
 
 /** Points of a curve. */
 const SAMPLES = 240
 
 const PICTURES = new URL('../../docs/sim/', import.meta.url)
+const DOCUMENT = new URL('../../docs/swarm.md', import.meta.url)
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '5' },
+    json: { type: 'boolean', default: false },
+    svg: { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
+    big: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
+})
 
 async function main(): Promise<number> {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: {
-      seed: { type: 'string', default: '1' },
-      json: { type: 'boolean', default: false },
-      svg: { type: 'boolean', default: false },
-    },
-  })
-  const [name] = positionals
-  const seed = Number(values.seed)
+  const [name = '', ...rest] = positionals
+  const [seed, seeds] = [Number(values.seed), Number(values.seeds)]
+  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(seeds) || seeds < 1) return usage()
   if (name === 'list') return say(listText(SCENARIOS))
-  const scenario = name === undefined ? undefined : SCENARIOS[name]
-  if (name === undefined || scenario === undefined || !Number.isSafeInteger(seed)) {
-    process.stderr.write(`${USAGE}\n\n${listText(SCENARIOS)}\n`)
-    return 2
-  }
-  const started = performance.now()
-  const run = new Simulation(scenario, seed)
-  run.run()
-  const wall = performance.now() - started
-  const report = reportOf(name, run)
-  if (values.svg) await draw(report, run)
-  return say(values.json ? JSON.stringify({ ...report, wall }) : reportText(report, scenario, wall))
+  if (name === 'all') return all(seeds)
+  if (name === 'ablate') return ablate(rest, seeds)
+  return name in SCENARIOS ? one(name, seed) : usage()
+}
+
+function usage(): number {
+  process.stderr.write(`${USAGE}\n${listText(SCENARIOS)}\n`)
+  return 2
 }
 
 function say(text: string): number {
   process.stdout.write(`${text}\n`)
   return 0
+}
+
+async function one(name: string, seed: number): Promise<number> {
+  const scenario = SCENARIOS[name]
+  if (scenario === undefined) return usage()
+  const started = performance.now()
+  const run = new Simulation(scenario, seed)
+  const trace = values.trace ? new Trace(run) : undefined
+  run.run()
+  const wall = performance.now() - started
+  const report = reportOf(name, run)
+  if (values.svg) await draw(report, run)
+  if (values.json) return say(JSON.stringify({ ...report, trace: trace?.lines, wall }))
+  say(reportText(report, scenario, wall))
+  if (values.peers) say(peersText(report))
+  if (trace !== undefined) say(traceText(trace.lines))
+  return 0
+}
+
+async function all(seeds: number): Promise<number> {
+  const rows: string[][] = []
+  for (const [name, scenario] of Object.entries(SCENARIOS)) {
+    if (scenario.big === true && !values.big) continue
+    process.stderr.write(`${name}\n`)
+    rows.push(overviewRow(name, figuresOf(name, scenario, scenario.big === true ? 1 : seeds)))
+  }
+  return print('table', overviewTable(rows), seeds)
+}
+
+async function ablate(names: readonly string[], seeds: number): Promise<number> {
+  const policies = (Object.keys(POLICY) as (keyof Policy)[]).filter(
+    (policy) => names.length === 0 || names.includes(policy),
+  )
+  if (policies.length < names.length) return usage()
+  const known = new Map<string, Figures>()
+  const usual = (key: string): Figures => {
+    const scenario = SCENARIOS[key]
+    if (scenario === undefined) throw new Error(`no scenario ${key}`)
+    const figures = known.get(key) ?? figuresOf(key, scenario, seeds)
+    known.set(key, figures)
+    return figures
+  }
+  const tables = policies.map((policy) => {
+    process.stderr.write(`${policy}: ${Object.keys(ABLATIONS[policy].variants).join(', ')}\n`)
+    return ablationTable(policy, seeds, usual)
+  })
+  return print('ablations', { head: tables[0]?.head ?? [], rows: tables.flatMap(({ rows }) => rows) }, seeds)
+}
+
+async function print(place: string, table: Table, seeds: number): Promise<number> {
+  const text = `${seeds === 1 ? 'Seed 1' : `Means over seeds 1 to ${seeds}`}.\n\n${tableText(table)}`
+  if (values.write) {
+    const document = await readFile(DOCUMENT, 'utf8').catch(() => '')
+    await writeFile(DOCUMENT, placed(document, place, text))
+  }
+  return say(text)
 }
 
 async function draw(report: Report, run: Simulation): Promise<void> {

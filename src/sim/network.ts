@@ -30,13 +30,16 @@ export class Link {
   }
 }
 
+/** A way from one link to the other, on which bytes run from `start` to `stop`. */
 export interface Flow {
   readonly up: Link
   readonly down: Link
-  /** Bytes to move in all, and those still to go at `settledAt`. */
-  size: number
+  running: boolean
+  /** Bytes still to go at `settledAt`. */
   remaining: number
   settledAt: number
+  /** The flow is heard of when so many are still to go. */
+  mark: number
   /** Bytes a second. */
   rate: number
   /** A bound of its own on the rate: 0 while it is stalled. */
@@ -55,39 +58,53 @@ export class Network {
     this.#clock = clock
   }
 
-  /** Bytes from one link to the other; `done` is called when the last one left. */
-  start(up: Link, down: Link, size: number, done: () => void): Flow {
+  /** A way between two links; `reached` is called when what is to go comes down to the mark. */
+  flow(up: Link, down: Link, reached: () => void): Flow {
     const flow: Flow = {
       up,
       down,
-      size,
-      remaining: size,
-      settledAt: this.#clock.now,
+      running: false,
+      remaining: 0,
+      settledAt: 0,
+      mark: 0,
       rate: 0,
       bound: Number.POSITIVE_INFINITY,
       touched: false,
       timer: this.#clock.idle(() => {
         // exactly, whatever the rates were rounded to
-        flow.remaining = 0
-        this.stop(flow)
-        done()
+        flow.remaining = flow.mark
+        flow.settledAt = this.#clock.now
+        reached()
       }),
     }
-    up.flows.push(flow)
-    down.flows.push(flow)
-    this.#spread(flow)
     return flow
   }
 
-  /** Takes the flow off its links and returns the bytes that it moved. */
-  stop(flow: Flow): number {
+  /** Sends bytes; one that runs has come to its end and goes on with these. */
+  start(flow: Flow, bytes: number, mark = 0): void {
+    flow.remaining = bytes
+    flow.mark = mark
+    flow.settledAt = this.#clock.now
+    if (flow.running) {
+      this.#reschedule(flow)
+      return
+    }
+    flow.running = true
+    flow.up.flows.push(flow)
+    flow.down.flows.push(flow)
+    this.#spread(flow)
+  }
+
+  /** Takes the flow off its links. */
+  stop(flow: Flow): void {
+    if (!flow.running) return
     this.#settle(flow)
     this.#clock.cancel(flow.timer)
+    flow.running = false
     flow.rate = 0
     remove(flow.up.flows, flow)
     remove(flow.down.flows, flow)
     this.#balance(flow.up, flow.down)
-    return flow.size - flow.remaining
   }
 
   /** Bytes still to go. */
@@ -96,20 +113,18 @@ export class Network {
     return flow.remaining
   }
 
-  /** Takes up to `bytes` off the end of the flow, and returns how many. */
-  shorten(flow: Flow, bytes: number): number {
+  /** Sets what is to go, and when the flow is heard of. */
+  adjust(flow: Flow, remaining: number, mark: number): void {
     this.#settle(flow)
-    const cut = Math.min(bytes, flow.remaining)
-    flow.size -= cut
-    flow.remaining -= cut
+    flow.remaining = remaining
+    flow.mark = mark
     this.#reschedule(flow)
-    return cut
   }
 
   /** Holds the flow to this rate; Infinity lets go. */
   setBound(flow: Flow, bound: number): void {
     flow.bound = bound
-    this.#spread(flow)
+    if (flow.running) this.#spread(flow)
   }
 
   setCapacity(link: Link, capacity: number): void {
@@ -135,8 +150,9 @@ export class Network {
   }
 
   /** Computes the levels of these links, of the links that feel the change, and so on; then the flows' rates. */
-  #balance(...changed: Link[]): void {
-    for (const link of changed) this.#touchLink(link)
+  #balance(one: Link, other = one): void {
+    this.#touchLink(one)
+    this.#touchLink(other)
     for (const link of this.#links) this.#level(link)
     this.#links.length = 0
     for (const flow of this.#flows) this.#adopt(flow)
@@ -160,7 +176,7 @@ export class Network {
   #adopt(flow: Flow): void {
     flow.touched = false
     const rate = Math.min(flow.up.level, flow.down.level, flow.bound)
-    if (same(rate, flow.rate)) return
+    if (!flow.running || same(rate, flow.rate)) return
     this.#settle(flow)
     flow.rate = rate
     this.#reschedule(flow)
@@ -168,12 +184,13 @@ export class Network {
 
   #reschedule(flow: Flow): void {
     if (flow.rate === 0) this.#clock.cancel(flow.timer)
-    else this.#clock.move(flow.timer, this.#clock.now + (flow.remaining * 1000) / flow.rate)
+    else this.#clock.move(flow.timer, this.#clock.now + ((flow.remaining - flow.mark) * 1000) / flow.rate)
   }
 
   #settle(flow: Flow): void {
     const { now } = this.#clock
-    flow.remaining = Math.max(0, flow.remaining - (flow.rate * (now - flow.settledAt)) / 1000)
+    if (flow.settledAt === now) return
+    flow.remaining = Math.max(flow.mark, flow.remaining - (flow.rate * (now - flow.settledAt)) / 1000)
     flow.settledAt = now
   }
 }

@@ -1,110 +1,122 @@
-/** One peer: a scheduler, unchanged, its wire, its links, and a disk on which hashing and writing take a moment. */
-import type { Prng } from '../core/prng.ts'
-import { type PeerKey, type RootKey, rootKey } from '../core/types.ts'
-import type { SwarmAction, SwarmEvent } from '../swarm/events.ts'
-import { Scheduler } from '../swarm/scheduler.ts'
-import { Bitswap, type Host } from './bitswap.ts'
+/** One peer: a scheduler, unchanged, its wires, its links and its disk. */
+import type { Millis, PeerKey, RootKey } from '../core/types.ts'
+import { rootKey } from '../core/types.ts'
+import type { SwarmAction, SwarmEvent, Wire as WireKind } from '../swarm/events.ts'
 import type { Timer } from './clock.ts'
 import { type Conduct, TRAITS } from './conduct.ts'
-import type { End, Medium, Owner, Transfer } from './connection.ts'
-import type { Message } from './messages.ts'
+import type { End, Medium, Owner } from './connection.ts'
+import { Disk } from './disk.ts'
 import { Link } from './network.ts'
-
-/** 1 MiB is hashed in about 0.7 ms and written to the page cache in less. */
-const VERIFY_MS = 1
-const STORE_MS = 1
+import { News } from './news.ts'
 
 /** No timer is finer. */
 const TIMER_MS = 1
+
+/** Who decides: `Scheduler`, or, in a test, a script. */
+export interface Mind {
+  handle(event: SwarmEvent, now: Millis): readonly SwarmAction[]
+  nextTimeout(): Millis | undefined
+}
 
 export interface PeerOptions {
   readonly key: PeerKey
   /** Bytes a second. */
   readonly up: number
   readonly down: number
+  readonly wire: WireKind
   readonly conduct: Conduct
   readonly seeds: boolean
   /** Bytes of each piece. */
   readonly sizes: readonly number[]
   readonly medium: Medium
-  readonly prng: Prng
-  /** Called after every event. */
-  readonly checked: ((scheduler: Scheduler) => void) | undefined
+  readonly mind: Mind
   onUploaded(): void
   onComplete(): void
   onBan(end: End): void
 }
 
-export class Peer implements Owner, Host {
+export class Peer implements Owner {
   readonly root: RootKey = rootKey('share')
   readonly key: PeerKey
+  readonly wire: WireKind
   readonly up: Link
   readonly down: Link
   readonly sends: boolean
   readonly genuine: boolean
+  readonly disk: Disk
   readonly ends = new Map<PeerKey, End>()
   /** When each piece was stored, in that order. */
   readonly storedAt: number[] = []
   /** Bytes sent. */
   sentBytes = 0
   readonly #options: PeerOptions
-  readonly #scheduler: Scheduler
-  readonly #wire = new Bitswap(this)
-  readonly #has: Uint8Array
-  /** Received and not stored yet, with whether the bytes are right. */
-  readonly #held = new Map<number, boolean>()
+  readonly #news: News
   readonly #alarm: Timer
+  /** Events that came up while one was handled. */
+  readonly #pending: SwarmEvent[] = []
+  #handling = false
   #running = true
 
   constructor(options: PeerOptions) {
-    const { sizes, seeds, medium } = options
-    const { sends, genuine } = TRAITS[options.conduct]
+    const { key, sizes, seeds, medium } = options
+    const { clock, tally } = medium
+    const { sends, genuine, claimsEverything } = TRAITS[options.conduct]
+    const { root } = this
     this.#options = options
-    this.key = options.key
+    this.key = key
+    this.wire = options.wire
     this.up = new Link(options.up)
     this.down = new Link(options.down)
     this.sends = sends
     this.genuine = genuine
-    this.#scheduler = new Scheduler(options.prng)
-    this.#has = new Uint8Array(sizes.length).fill(seeds ? 1 : 0)
-    this.#alarm = medium.clock.idle(() => this.#wake())
-    const have = seeds ? sizes.keys() : []
-    this.dispatch({ type: 'opened', root: this.root, sizes, have, final: true })
+    this.disk = new Disk({
+      root,
+      clock,
+      tally,
+      sizes,
+      full: seeds,
+      dispatch: (event) => this.dispatch(event),
+      onStored: () => this.storedAt.push(clock.now),
+    })
+    const claimed = seeds || claimsEverything ? [...sizes.keys()] : []
+    this.#news = new News({ root, key, clock, claimed })
+    this.#alarm = clock.idle(() => this.#wake())
+    this.dispatch({ type: 'opened', root, sizes, have: seeds ? claimed : [], final: true })
   }
 
   /** The peer is switched off. */
   stop(): void {
     this.#running = false
     this.#options.medium.clock.cancel(this.#alarm)
+    this.#news.stop()
     for (const end of this.ends.values()) end.connection.close(this)
     this.ends.clear()
+    this.disk.stop()
   }
 
   // --- connections
 
+  /** It meets another, and greets it later. */
   join(end: End): void {
-    const peer = end.other.owner.key
-    this.ends.set(peer, end)
-    this.dispatch({ type: 'joined', root: this.root, peer })
+    this.ends.set(end.peer, end)
+    this.dispatch({ type: 'joined', root: this.root, peer: end.peer, wire: end.connection.kind })
   }
 
-  lost(end: End, unsent: readonly Transfer[]): void {
-    const peer = end.other.owner.key
-    if (this.ends.get(peer) === end) this.ends.delete(peer)
+  /** Says what it has; both have joined. */
+  greet(end: End): void {
+    this.#news.add(end)
+  }
+
+  lost(end: End): void {
+    const { peer } = end
+    if (this.ends.get(peer) !== end) return
+    this.ends.delete(peer)
+    this.#news.remove(end)
     this.dispatch({ type: 'left', root: this.root, peer })
-    for (const { piece } of unsent) this.dispatch({ type: 'send-failed', root: this.root, peer, piece })
   }
 
-  receive(end: End, message: Message): void {
-    if (this.#running) this.#wire.receive(end, message)
-  }
-
-  progressed(end: End): void {
-    this.dispatch({ type: 'progressed', root: this.root, peer: end.other.owner.key, bytes: 0 })
-  }
-
-  arrived(end: End, transfer: Transfer): void {
-    this.#wire.arrived(end, transfer)
+  tellNews(end: End): void {
+    this.#news.tell(end)
   }
 
   uploaded(bytes: number): void {
@@ -112,61 +124,61 @@ export class Peer implements Owner, Host {
     this.#options.onUploaded()
   }
 
-  sent(end: End, { piece }: Transfer): void {
-    this.dispatch({ type: 'sent', root: this.root, peer: end.other.owner.key, piece })
-  }
-
   // --- pieces
 
+  has(piece: number): boolean {
+    return this.disk.has(piece)
+  }
+
   claims(piece: number): boolean {
-    return this.#has[piece] === 1 || TRAITS[this.#options.conduct].claimsEverything
+    return this.disk.has(piece) || TRAITS[this.#options.conduct].claimsEverything
   }
 
   size(piece: number): number {
     return this.#options.sizes[piece] ?? 0
   }
 
-  take(piece: number, genuine: boolean): boolean {
-    if (this.#has[piece] === 1 || this.#held.has(piece)) return false
-    this.#held.set(piece, genuine)
-    return true
-  }
-
-  #verify(peer: PeerKey, piece: number): void {
-    const { root } = this
-    if (this.#held.get(piece) === true) {
-      this.dispatch({ type: 'verified', root, peer, piece })
-      this.#options.medium.clock.after(STORE_MS, () => this.#store(peer, piece))
-    } else {
-      this.#held.delete(piece)
-      this.dispatch({ type: 'corrupt', root, peer, piece })
-    }
-  }
-
-  #store(peer: PeerKey, piece: number): void {
-    if (!this.#running) return
-    this.#has[piece] = 1
-    this.storedAt.push(this.#options.medium.clock.now)
-    this.dispatch({ type: 'stored', root: this.root, peer, piece })
-    this.#held.delete(piece)
-  }
-
   // --- the scheduler
 
+  /** One event is handled, with all that follows from it, before the next. */
   dispatch(event: SwarmEvent): void {
     if (!this.#running) return
-    const { medium, checked } = this.#options
-    medium.tally.events++
-    const actions = this.#scheduler.handle(event, medium.clock.now)
-    checked?.(this.#scheduler)
-    for (const action of actions) this.#act(action)
+    if (this.#handling) {
+      this.#pending.push(event)
+      return
+    }
+    this.#handling = true
+    this.#handle(event)
+    if (this.#pending.length > 0) {
+      for (const next of this.#pending) this.#handle(next)
+      this.#pending.length = 0
+    }
+    this.#handling = false
     this.#rearm()
+  }
+
+  #handle(event: SwarmEvent): void {
+    const { medium, mind } = this.#options
+    medium.tally.events++
+    for (const action of mind.handle(event, medium.clock.now)) this.#act(action)
   }
 
   #act(action: SwarmAction): void {
     switch (action.type) {
+      case 'have':
+        if (!TRAITS[this.#options.conduct].claimsEverything) this.#news.has(action.piece)
+        return
+      case 'expect':
+        this.#news.expects(action.piece, 'expects')
+        return
+      case 'expect-no-more':
+        this.#news.expects(action.piece, 'expects-no-more')
+        return
       case 'verify-and-store':
-        this.#options.medium.clock.after(VERIFY_MS, () => this.#verify(action.peer, action.piece))
+        this.disk.verifyAndStore(action.piece)
+        return
+      case 'discard':
+        this.#options.medium.tally.cut += this.disk.drop(action.piece)
         return
       case 'ban':
         this.#ban(action.peer)
@@ -175,7 +187,7 @@ export class Peer implements Owner, Host {
         this.#options.onComplete()
         return
       default:
-        this.#wire.act(action)
+        this.ends.get(action.peer)?.wire.act(action)
         return
     }
   }
@@ -186,20 +198,21 @@ export class Peer implements Owner, Host {
   }
 
   #wake(): void {
-    this.#options.medium.tally.wakeUps++
-    this.dispatch({ type: 'woke' })
+    const { clock, tally } = this.#options.medium
+    const due = this.#options.mind.nextTimeout()
+    if (due !== undefined && due <= clock.now) {
+      tally.wakeUps++
+      this.dispatch({ type: 'woke' })
+    } else this.#rearm()
   }
 
+  /** An alarm that comes too early looks again, which is cheaper than to move it at every event. */
   #rearm(): void {
     const { clock } = this.#options.medium
-    const due = this.#scheduler.nextTimeout()
-    if (due === undefined) {
-      clock.cancel(this.#alarm)
-      return
-    }
-    const soonest = Math.max(due, clock.now + TIMER_MS)
-    const armed = this.#alarm.position >= 0
-    // an alarm that is overdue is not put off by every event
-    if (!armed || this.#alarm.at < due || this.#alarm.at > soonest) clock.move(this.#alarm, soonest)
+    const due = this.#options.mind.nextTimeout()
+    if (due === undefined || !this.#running) return
+    if (this.#alarm.position >= 0 && this.#alarm.at <= due) return
+    const soonest = clock.now + TIMER_MS
+    if (this.#alarm.position < 0 || this.#alarm.at > soonest) clock.move(this.#alarm, Math.max(due, soonest))
   }
 }

@@ -42,7 +42,7 @@ export interface Report {
   /** Parts of the useful bytes. */
   readonly duplicate: number
   readonly corrupt: number
-  readonly lost: number
+  readonly cut: number
   /** Jain's index over bytes sent per uplink of the leechers who send: 1 when all give alike. */
   readonly fairness: number
   /** Of those who send wrong bytes: banned by somebody. */
@@ -84,13 +84,13 @@ export function reportOf(name: string, run: Simulation): Report {
     seederCopies: sum(members.filter(({ seeds }) => seeds).map(sent)) / size,
     duplicate: tally.duplicate / tally.useful,
     corrupt: tally.corrupt / tally.useful,
-    lost: tally.lost / tally.useful,
+    cut: tally.cut / tally.useful,
     fairness: jain(
       leechers.filter((member) => traitsOf(member).sends).map((member) => sent(member) / member.group.up),
     ),
     banned: corrupt.filter(({ bannedBy }) => bannedBy.size > 0).length,
     corruptPeers: corrupt.length,
-    messages: Object.fromEntries(tally.messages),
+    messages: Object.fromEntries(Object.entries(tally.messages).filter(([, count]) => count > 0)),
     events: tally.events,
     wakeUps: tally.wakeUps,
     peers: members.map((member) => figuresOf(member, size)),

@@ -1,4 +1,5 @@
 /** What a run is made of, as data. Rates are bytes a second, times ms. */
+import type { Wire } from '../swarm/events.ts'
 import type { Conduct } from './conduct.ts'
 
 export const MBIT = 125_000
@@ -11,6 +12,8 @@ export interface Group {
   readonly down: number
   /** `honest` unless said. */
   readonly conduct?: Conduct
+  /** How pieces move to and from it: `share` unless said. Two of which one is not on `share` use the other's wire. */
+  readonly wire?: Wire
   /** It goes as soon as it has everything; otherwise it stays and seeds. */
   readonly leavesWhenComplete?: boolean
 }
@@ -30,6 +33,7 @@ export interface Scenario {
   readonly seeder: {
     readonly up: number
     readonly down: number
+    readonly wire?: Wire
     /** It goes once it has sent so many times the whole. */
     readonly leavesAtCopies?: number
   }
@@ -45,6 +49,8 @@ export interface Scenario {
   readonly stalls?: { readonly of: 'peer' | 'lane'; readonly every: number; readonly lasts: number }
   /** Now and then a random leecher leaves for good, until so many have. */
   readonly departures?: { readonly every: number; readonly most: number }
+  /** It takes minutes. */
+  readonly big?: boolean
 }
 
 export const sizeOf = ({ pieces, pieceSize }: Scenario): number => pieces * pieceSize

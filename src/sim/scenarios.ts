@@ -1,9 +1,14 @@
-/** The scenarios by name. */
+/**
+ * The scenarios by name. No scheduler is told what its links can carry: capacities are learnt in all of them, from
+ * nothing, as in the field.
+ */
+import type { Wire } from '../swarm/events.ts'
 import type { Conduct } from './conduct.ts'
 import { type Group, MBIT, MIB, type Scenario } from './scenario.ts'
 
 const FAST = { up: 100 * MBIT, down: 400 * MBIT }
 const SLOW = { up: 10 * MBIT, down: 400 * MBIT }
+const HALF = { up: 50 * MBIT, down: 200 * MBIT }
 const EQUAL = { up: 100 * MBIT, down: 100 * MBIT }
 
 /** Everyone at 100 Mbit/s up and 400 down, at once, 20 ms apart. */
@@ -18,7 +23,10 @@ const PLAIN = {
 const many = (count: number, link: { up: number; down: number }, conduct?: Conduct): Group =>
   conduct === undefined ? { count, ...link } : { count, ...link, conduct }
 
-export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+const on = (wire: Wire, group: Group): Group => ({ ...group, wire })
+
+/** Flash crowds of the published comparison: everyone at once, and stays. */
+const CROWDS = {
   '8x128': {
     ...PLAIN,
     about: '8 leechers, 128 MiB',
@@ -84,10 +92,26 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'flash-1000': {
     ...PLAIN,
-    about: '1,000 leechers, 1 GiB',
+    about: '1,000 leechers, 1 GiB, downlinks of 400 Mbit/s',
     pieces: 1024,
     leechers: [many(1000, FAST)],
+    big: true,
   },
+} satisfies Record<string, Scenario>
+
+const STAGGERED = {
+  ...PLAIN,
+  about: '10 leechers, 96 MiB, one a second, 3 with 10 Mbit/s up, each leaving when it is done',
+  pieces: 96,
+  leechers: [
+    { ...many(7, FAST), leavesWhenComplete: true },
+    { ...many(3, SLOW), leavesWhenComplete: true },
+  ],
+  arrivals: { type: 'every', ms: 1000 },
+} satisfies Scenario
+
+/** Peers come and go. */
+const TRAFFIC = {
   poisson: {
     ...PLAIN,
     about: '100 leechers, 512 MiB, arriving at random over the length of a download',
@@ -108,6 +132,19 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     seeder: { ...FAST, leavesAtCopies: 1.1 },
     leechers: [many(64, FAST)],
   },
+  staggered: STAGGERED,
+  churn: {
+    ...PLAIN,
+    about: '64 leechers, 256 MiB, 2 to 150 ms apart, 16 of them leaving at random times',
+    pieces: 256,
+    leechers: [many(64, FAST)],
+    latency: { least: 2, most: 150 },
+    departures: { every: 1000, most: 16 },
+  },
+} satisfies Record<string, Scenario>
+
+/** Peers that do not do as they should, and links that do not. */
+const TROUBLE = {
   'free-riders-20': {
     ...PLAIN,
     about: '60 leechers, 512 MiB, 12 of them free riders',
@@ -134,20 +171,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   partition: {
     ...PLAIN,
-    about: '32 leechers, 512 MiB, in two halves that do not reach each other from 10 to 32 s',
+    about: '32 leechers, 512 MiB, in two halves that do not reach each other from 11 to 34 s',
     pieces: 512,
     leechers: [many(32, FAST)],
-    partition: { from: 10_000, to: 32_000 },
-  },
-  staggered: {
-    ...PLAIN,
-    about: '10 leechers, 96 MiB, one a second, 3 with 10 Mbit/s up, each leaving when it is done',
-    pieces: 96,
-    leechers: [
-      { ...many(7, FAST), leavesWhenComplete: true },
-      { ...many(3, SLOW), leavesWhenComplete: true },
-    ],
-    arrivals: { type: 'every', ms: 1000 },
+    partition: { from: 11_000, to: 34_000 },
   },
   stalls: {
     ...PLAIN,
@@ -163,12 +190,85 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     leechers: [many(16, FAST)],
     stalls: { of: 'peer', every: 4000, lasts: 3000 },
   },
-  churn: {
+} satisfies Record<string, Scenario>
+
+/** Peers that pull, on the wires of others. */
+const WIRES = {
+  'mixed-bitswap': {
     ...PLAIN,
-    about: '64 leechers, 256 MiB, 2 to 150 ms apart, 16 of them leaving at random times',
+    about: '16 leechers, 256 MiB, 8 of them on Bitswap',
     pieces: 256,
-    leechers: [many(64, FAST)],
-    latency: { least: 2, most: 150 },
-    departures: { every: 1000, most: 16 },
+    leechers: [many(8, FAST), on('bitswap', many(8, FAST))],
   },
+  'all-bitswap': {
+    ...PLAIN,
+    about: '8 leechers, 128 MiB, all on Bitswap',
+    pieces: 128,
+    leechers: [on('bitswap', many(8, FAST))],
+  },
+  'bittorrent-pullers': {
+    ...PLAIN,
+    about: '16 leechers, 256 MiB, 8 of them on BitTorrent',
+    pieces: 256,
+    leechers: [many(8, FAST), on('bittorrent', many(8, FAST))],
+  },
+  'all-bittorrent': {
+    ...PLAIN,
+    about: '8 leechers, 128 MiB, all on BitTorrent',
+    pieces: 128,
+    leechers: [on('bittorrent', many(8, FAST))],
+  },
+  'many-pullers': {
+    ...PLAIN,
+    about: '40 leechers on BitTorrent, 256 MiB, 8 of them free riders',
+    pieces: 256,
+    leechers: [on('bittorrent', many(32, FAST)), on('bittorrent', many(8, FAST, 'free-rider'))],
+  },
+  'stalls-bittorrent': {
+    ...PLAIN,
+    about: '16 leechers on BitTorrent, 256 MiB, every second something stands still for 5 s',
+    pieces: 256,
+    leechers: [on('bittorrent', many(16, FAST))],
+    stalls: { of: 'lane', every: 1000, lasts: 5000 },
+  },
+} satisfies Record<string, Scenario>
+
+/** The cases of the benchmark over a real network, as close as a simulation gets: peers on one machine. */
+const LAN = {
+  '8x128-lan': {
+    ...CROWDS['8x128'],
+    about: '8 leechers, 128 MiB, 1 ms apart',
+    latency: 1,
+  },
+  '8x128-slow4-lan': {
+    ...CROWDS['8x128-slow4'],
+    about: '8 leechers, 128 MiB, 4 of them with 10 Mbit/s up, 1 ms apart',
+    latency: 1,
+  },
+  '8x128-equal-lan': {
+    ...CROWDS['equal-links'],
+    about: '8 leechers, 128 MiB, downlinks like uplinks, 1 ms apart',
+    latency: 1,
+  },
+  '16x256-half-lan': {
+    ...PLAIN,
+    about: '16 leechers, 256 MiB, 50 Mbit/s up and 200 down, 1 ms apart',
+    pieces: 256,
+    seeder: HALF,
+    leechers: [many(16, HALF)],
+    latency: 1,
+  },
+  'staggered-lan': {
+    ...STAGGERED,
+    about: `${STAGGERED.about}, 1 ms apart`,
+    latency: 1,
+  },
+} satisfies Record<string, Scenario>
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  ...CROWDS,
+  ...TRAFFIC,
+  ...TROUBLE,
+  ...WIRES,
+  ...LAN,
 }

@@ -1,7 +1,8 @@
 /** A run of a scenario: peers come, meet, go, until everyone who stays has everything or time is up. */
 import { createPrng, type Prng } from '../core/prng.ts'
 import type { PeerKey } from '../core/types.ts'
-import type { Scheduler } from '../swarm/scheduler.ts'
+import type { Policy } from '../swarm/policy.ts'
+import { Scheduler } from '../swarm/scheduler.ts'
 import { Clock } from './clock.ts'
 import { Connection, type End, type Medium } from './connection.ts'
 import { disturb } from './disturbances.ts'
@@ -18,7 +19,7 @@ import {
 } from './member.ts'
 import { Neighbourhood } from './neighbourhood.ts'
 import { Network } from './network.ts'
-import { Peer } from './peer.ts'
+import { type Mind, Peer } from './peer.ts'
 import { Post } from './post.ts'
 import { type Scenario, sizeOf } from './scenario.ts'
 import { Tally } from './tally.ts'
@@ -30,6 +31,8 @@ const SEARCH_MS = 1000
 const PATIENCE = { bounds: 20, ms: 120_000 }
 
 export interface RunOptions {
+  /** Of all schedulers, where it is not the usual one. */
+  readonly policy?: Policy
   /** Called after every event of every peer. */
   readonly checked?: (scheduler: Scheduler) => void
 }
@@ -81,6 +84,7 @@ export class Simulation {
     disturb(this)
     while (this.#unfinished > 0 && this.clock.now < limit && this.clock.step());
     for (const { peer } of this.members) peer?.stop()
+    this.#medium.post.stop()
   }
 
   get present(): Present[] {
@@ -97,18 +101,32 @@ export class Simulation {
       key,
       up: group.up,
       down: group.down,
+      wire: group.wire ?? 'share',
       conduct: group.conduct ?? 'honest',
       seeds,
       sizes: this.#sizes,
       medium: this.#medium,
-      prng: createPrng(this.seed * 100_003 + index),
-      checked: this.#options.checked,
+      mind: this.#mind(index),
       onUploaded: () => this.#uploaded(member),
       onComplete: () => this.#completed(member),
       onBan: (end) => this.#banned(member, end),
     })
     // after everyone else who comes at this moment
     this.clock.after(0, () => this.meetOthers(member))
+  }
+
+  #mind(index: number): Mind {
+    const { policy, checked } = this.#options
+    const scheduler = new Scheduler(createPrng(this.seed * 100_003 + index), policy)
+    if (checked === undefined) return scheduler
+    return {
+      handle: (event, now) => {
+        const actions = scheduler.handle(event, now)
+        checked(scheduler)
+        return actions
+      },
+      nextTimeout: () => scheduler.nextTimeout(),
+    }
   }
 
   leave(member: Member): void {
@@ -165,10 +183,11 @@ export class Simulation {
 
   connect(a: Present, b: Present): void {
     const latency = this.#latency(a, b)
-    const connection = new Connection(this.#medium, latency, this.scenario.pieces, [a.peer, b.peer])
-    const [ours, theirs] = connection.ends
+    const [ours, theirs] = new Connection(this.#medium, latency, [a.peer, b.peer]).ends
     a.peer.join(ours)
     b.peer.join(theirs)
+    a.peer.greet(ours)
+    b.peer.greet(theirs)
   }
 
   /** Finds others, in a while, for one that lost a neighbour. */

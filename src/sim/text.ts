@@ -2,6 +2,8 @@
 import { formatBytes, formatDuration } from '../core/units.ts'
 import type { Report } from './report.ts'
 import { leechersOf, type Scenario, sizeOf } from './scenario.ts'
+import { tableText } from './table.ts'
+import type { TraceLine } from './trace.ts'
 
 export function listText(scenarios: Readonly<Record<string, Scenario>>): string {
   const names = Object.keys(scenarios)
@@ -26,7 +28,7 @@ export function reportText(report: Report, scenario: Scenario, wall: number): st
     ["seeder's copies", report.seederCopies.toFixed(2)],
     [
       'bytes in vain',
-      `${percent(report.duplicate)} twice, ${percent(report.corrupt)} wrong, ${percent(report.lost)} cut off`,
+      `${percent(report.duplicate)} twice, ${percent(report.corrupt)} wrong, ${percent(report.cut)} cut off`,
     ],
     ['fairness (Jain)', report.fairness.toFixed(3)],
     [
@@ -47,6 +49,40 @@ export function reportText(report: Report, scenario: Scenario, wall: number): st
     lines.push(['corrupt peers', `${report.banned} of ${report.corruptPeers} banned`])
   const width = Math.max(...lines.map(([label]) => label.length))
   return lines.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join('\n')
+}
+
+/** Each peer's time, and over what an equal part of all uplinks would have allowed. */
+export function peersText({ peers }: Report): string {
+  return tableText({
+    head: ['peer', 'conduct', 'joined', 'took', 'over its share', 'sent'],
+    rows: peers.map(({ peer, conduct, joinedAt, took, overShare, sentBytes }) => [
+      peer,
+      conduct,
+      seconds(joinedAt),
+      seconds(took ?? Number.NaN),
+      times(overShare ?? Number.NaN),
+      formatBytes(sentBytes),
+    ]),
+  })
+}
+
+export function traceText(lines: readonly TraceLine[]): string {
+  const part = (of: number): string => of.toFixed(2)
+  return tableText({
+    head: [
+      'from',
+      "seeder's uplink",
+      "leechers' uplinks",
+      'downlinks',
+      'transfers in',
+      'give nothing',
+      'get nothing',
+    ],
+    rows: lines.map(({ from, seederUp, leecherUp, down, flows, idleUp, idleDown }) => [
+      seconds(from),
+      ...[seederUp, leecherUp, down, flows, idleUp, idleDown].map(part),
+    ]),
+  })
 }
 
 function extinctLines({ extinct }: Report): [string, string][] {
