@@ -489,7 +489,7 @@ describe('an eager offer', () => {
 })
 
 describe('acknowledgements', () => {
-  it('come every 256 KiB and at the end of a request', () => {
+  it('come every 128 KiB and at the end of a request', () => {
     const { seeder, leecher } = unchoked()
     for (const index of [2, 0]) leecher.receiving.request(whole(index))
     deliver(leecher, seeder)
@@ -499,7 +499,8 @@ describe('acknowledgements', () => {
     assert.equal(seeder.sending.unconfirmed, 300 * KIB + 100)
     deliver(leecher, seeder)
     assert.deepEqual(seeder.took(), [
-      { type: 'confirmed', bytes: 256 * KIB },
+      { type: 'confirmed', bytes: 128 * KIB },
+      { type: 'confirmed', bytes: 128 * KIB },
       { type: 'confirmed', bytes: 44 * KIB },
       { type: 'confirmed', bytes: 100 },
     ])

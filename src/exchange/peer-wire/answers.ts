@@ -97,17 +97,22 @@ export class Answers {
     return span
   }
 
-  /** The next message of data. */
-  next(): Outgoing | undefined {
+  /** Whether data waits to leave. */
+  get ready(): boolean {
+    return this.#first() !== undefined
+  }
+
+  /** The next message of data, with at most so many bytes of it. */
+  next(most: number): Outgoing | undefined {
     const request = this.#first()
     if (request?.data === undefined) return undefined
     const { index, at: begin } = request
-    const length = Math.min(MAX_DATA_BYTES, request.end - begin)
+    const length = Math.min(MAX_DATA_BYTES, most, request.end - begin)
     const data = request.data.subarray(begin - request.begin, begin - request.begin + length)
     const last = this.#narrow(request, begin + length, request.end)
     const parts = encodeMessage({ type: 'piece', index, begin, data })
     const bytes = parts.reduce((sum, part) => sum + part.length, 0)
-    return { parts, bytes, data: { index, begin, length, last } }
+    return { parts, bytes, data: { index, request: request.begin, begin, length, last } }
   }
 
   /** The first answer that is not over. */

@@ -22,7 +22,7 @@ import { Sending } from './sending.ts'
 import { WireViolation } from './violation.ts'
 
 /** Messages that wait for a peer that does not read: the largest bitfield fits, and news of 200,000 pieces. */
-const MAX_BACKLOG_BYTES = 4 << 20
+export const MAX_BACKLOG_BYTES = 4 << 20
 
 /** A manifest that was walked to its end. */
 export interface Pieces {
@@ -74,6 +74,11 @@ export class Connection {
     return this.#sending
   }
 
+  /** Our manifest is complete, as far as was said here. */
+  get counted(): boolean {
+    return this.#pieces !== undefined
+  }
+
   /** Whether the peer takes this extension. */
   speaks(name: ExtensionName): boolean {
     return this.#outbox.speaks(name)
@@ -118,10 +123,24 @@ export class Connection {
     return this.#outbox.bytes
   }
 
+  /** Some of them are worth a write of their own. */
+  get pressing(): boolean {
+    return this.#outbox.pressing
+  }
+
   /** What is to be written next; undefined when there is nothing. */
   next(): Outgoing | undefined {
-    if (this.#phase === 'closed') return undefined
-    return this.#outbox.take() ?? this.#sending?.next()
+    return this.nextMessages() ?? this.nextData()
+  }
+
+  /** The messages that wait, without data. */
+  nextMessages(): Outgoing | undefined {
+    return this.#phase === 'closed' ? undefined : this.#outbox.take()
+  }
+
+  /** One message of data, with at most so many bytes of it. */
+  nextData(most = Number.POSITIVE_INFINITY): Outgoing | undefined {
+    return this.#phase === 'closed' ? undefined : this.#sending?.next(most)
   }
 
   /**

@@ -15,6 +15,8 @@ export interface PeerWireHost {
   keep(root: RootKey, piece: number, begin: number, data: Uint8Array): void
   /** A piece that we have, unchanged until `release`; undefined when it cannot be read. */
   read(root: RootKey, piece: number): Promise<Uint8Array | undefined>
+  /** A block that `read` gave is not needed any more; its memory may be used for another. Not called for what a broken stream may still hold. */
+  release?(root: RootKey, block: Uint8Array): void
   /** Data has left for the peer, by its file bytes. */
   onSent(root: RootKey, peer: PeerKey, bytes: number): void
   onPeers(root: RootKey, from: PeerKey, news: PeerNews): void

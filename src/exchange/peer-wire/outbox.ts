@@ -6,10 +6,19 @@ import { encodeMessage, type KnownMessage } from './messages.ts'
 export interface Outgoing {
   readonly parts: readonly Uint8Array[]
   readonly bytes: number
-  /** The piece bytes in it; undefined for messages without data. `last`: the request is answered with it. */
-  readonly data:
-    | { readonly index: number; readonly begin: number; readonly length: number; readonly last: boolean }
-    | undefined
+  /** The piece bytes in it; undefined for messages without data. */
+  readonly data: DataPart | undefined
+}
+
+/** Data in one message. */
+export interface DataPart {
+  readonly index: number
+  /** Where the request that it answers begins, and where the data does. */
+  readonly request: number
+  readonly begin: number
+  readonly length: number
+  /** The request is answered with it. */
+  readonly last: boolean
 }
 
 /** Small messages are gathered in buffers of this size: a peer that does not read leaves very many of them. */
@@ -18,6 +27,7 @@ const GATHER_BYTES = 4 << 10
 export class Outbox {
   #parts: Uint8Array[] = []
   #bytes = 0
+  #pressing = false
   /** What comes after the parts, and how far it is filled. */
   #gathering: Buffer | undefined
   #filled = 0
@@ -29,7 +39,13 @@ export class Outbox {
     return this.#bytes
   }
 
+  /** Something waits that is worth a write of its own; what we have may go with the next. */
+  get pressing(): boolean {
+    return this.#pressing
+  }
+
   send(message: KnownMessage): void {
+    if (message.type !== 'have') this.#pressing = true
     for (const part of encodeMessage(message)) this.#add(part)
   }
 
@@ -57,6 +73,7 @@ export class Outbox {
     const outgoing = { parts: this.#parts, bytes: this.#bytes, data: undefined }
     this.#parts = []
     this.#bytes = 0
+    this.#pressing = false
     return outgoing
   }
 

@@ -15,7 +15,7 @@ import { fits, type OpenRequest, overlaps, RequestBook } from './request-book.ts
 import { WireViolation } from './violation.ts'
 
 /** Data that is confirmed at the latest, so that the uploader sees its pipe drain. */
-const ACK_BYTES = 256 << 10
+const ACK_BYTES = 128 << 10
 
 /** The messages that concern this side. */
 export type ReceivingMessage = Extract<
@@ -70,6 +70,17 @@ export class Receiving {
   /** Requests that are not answered in full. */
   get open(): number {
     return this.#open.size
+  }
+
+  /** Bytes of data that came and are not acknowledged. */
+  get unconfirmed(): number {
+    return this.#unconfirmed
+  }
+
+  /** Acknowledges them. */
+  acknowledge(): void {
+    if (this.#unconfirmed > 0) this.#outbox.extend({ name: 'share_ack', bytes: this.#unconfirmed })
+    this.#unconfirmed = 0
   }
 
   setInterested(interested: boolean): void {
@@ -210,9 +221,7 @@ export class Receiving {
   /** Acknowledges data every so often, and at the end of a request. */
   #confirm(bytes: number, ended: boolean): void {
     this.#unconfirmed += bytes
-    if (this.#unconfirmed === 0 || (!ended && this.#unconfirmed < ACK_BYTES)) return
-    this.#outbox.extend({ name: 'share_ack', bytes: this.#unconfirmed })
-    this.#unconfirmed = 0
+    if (ended || this.#unconfirmed >= ACK_BYTES) this.acknowledge()
   }
 
   #acceptEager(request: OurRequest): boolean {

@@ -139,9 +139,14 @@ export class Sending {
     return true
   }
 
-  /** The next message of data. */
-  next(): Outgoing | undefined {
-    const outgoing = this.#answers.next()
+  /** Whether data waits to leave. */
+  get ready(): boolean {
+    return this.#answers.ready
+  }
+
+  /** The next message of data, with at most so many bytes of it. */
+  next(most: number): Outgoing | undefined {
+    const outgoing = this.#answers.next(most)
     this.#unconfirmed += outgoing?.data?.length ?? 0
     return outgoing
   }
