@@ -76,8 +76,11 @@ export class ShareWire implements Wire {
     }
   }
 
-  left(shipment: Shipment): void {
+  left(shipment: Shipment, bytes: number): void {
+    const { owner, peer } = this.#end
+    const { piece, begin } = shipment
     this.#answering.left(shipment)
+    owner.dispatch({ type: 'sent', root: owner.root, peer, piece, begin, bytes })
   }
 
   has(): void {}

@@ -111,7 +111,9 @@ type UploadEvent =
   /** An offer is not wanted, or not for so many ms; without a piece, the empty one. */
   | (OfPeer & { readonly type: 'declined'; readonly piece: number | undefined })
   | (OfPeer & { readonly type: 'busy'; readonly piece: number | undefined; readonly ms: number })
-  /** Bytes of the answer to the request that begins at `begin` have arrived there; on wires that do not confirm, have left. */
+  /** Bytes of the answer to the request that begins at `begin` have left: the transport took them, which holds little more than the link. */
+  | (OfPiece & { readonly type: 'sent'; readonly begin: number; readonly bytes: number })
+  /** They have arrived there; on wires that do not confirm, they have left, and there is no `sent`. */
   | (OfPiece & { readonly type: 'delivered'; readonly begin: number; readonly bytes: number })
   /** The request that begins at `begin` could not be answered. */
   | (OfPiece & { readonly type: 'send-failed'; readonly begin: number })

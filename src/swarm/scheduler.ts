@@ -281,6 +281,9 @@ export class Scheduler {
       case 'busy':
         this.#uploading.busy(swarm, peer, event, now)
         return
+      case 'sent':
+        this.#uploading.sent(event)
+        return
       case 'delivered':
         this.#uploading.delivered(peer, event, now)
         return

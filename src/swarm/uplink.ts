@@ -44,7 +44,10 @@ const MOST_PULLED_AT_ONCE = 2
 interface Send {
   readonly request: Request
   readonly peer: SwarmPeer
+  /** What has arrived. */
   readonly progress: Progress
+  /** Bytes that have left. */
+  sent: number
   readonly mark: Mark
 }
 
@@ -133,35 +136,39 @@ export class Uplink {
   // --- sending
 
   start(request: Request, peer: SwarmPeer, now: Millis): void {
-    this.#sends.add({ request, peer, progress: new Progress(now), mark: this.#capacity.mark(now) })
+    this.#sends.add({ request, peer, progress: new Progress(now), sent: 0, mark: this.#capacity.mark(now) })
+  }
+
+  /** Bytes of a send have left. */
+  sent(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number): void {
+    const send = this.#find(peer, root, piece, begin)
+    if (send !== undefined) send.sent += bytes
   }
 
   /** Bytes of a send have arrived. */
   delivered(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number, now: Millis): void {
     this.#capacity.moved(bytes)
     this.#lastProgress = now
-    for (const send of this.#sends) {
-      const { request } = send
-      if (request.peer !== peer || request.piece !== piece || request.begin !== begin) continue
-      if (request.root !== root) continue
-      send.progress.add(bytes, now)
-      this.#endIfDone(send, now)
-      return
-    }
+    const send = this.#find(peer, root, piece, begin)
+    if (send === undefined) return
+    send.progress.add(bytes, now)
+    send.sent = Math.max(send.sent, send.progress.bytes)
+    this.#endIfDone(send, now)
   }
 
   /** It could not be sent, or is not wanted any more. */
   drop(peer: PeerKey, root: RootKey, piece: number, begin: number): void {
+    const send = this.#find(peer, root, piece, begin)
+    if (send !== undefined) this.#sends.delete(send)
+  }
+
+  #find(peer: PeerKey, root: RootKey, piece: number, begin: number): Send | undefined {
     for (const send of this.#sends) {
       const { request } = send
-      if (
-        request.peer === peer &&
-        request.root === root &&
-        request.piece === piece &&
-        request.begin === begin
-      )
-        this.#sends.delete(send)
+      if (request.piece !== piece || request.begin !== begin) continue
+      if (request.peer === peer && request.root === root) return send
     }
+    return undefined
   }
 
   #endIfDone(send: Send, now: Millis): void {
@@ -269,25 +276,28 @@ export class Uplink {
   #running(now: Millis): number {
     let running = 0
     for (const send of this.#sends) {
-      if (this.#stalled(send, now)) continue
+      if (!this.#runs(send, now)) continue
       running += Math.min(1, Math.max(LEAST_WEIGHT, send.request.length / WHOLE_BYTES))
     }
     return running
   }
 
-  #stalled({ progress }: Send, now: Millis): boolean {
+  /** Whether it uses the link: something of it has yet to leave, and does. */
+  #runs({ request, progress, sent }: Send, now: Millis): boolean {
+    if (sent >= request.length) return false
     const last = this.#lastProgress
-    return last !== undefined && last > progress.lastAt && now - progress.lastAt > STALLED_MS
+    const stalled = last !== undefined && last > progress.lastAt && now - progress.lastAt > STALLED_MS
+    return !stalled
   }
 
   /** Bytes a second that the sends take; a young one counts with its part of the estimate. */
   #used(now: Millis): number {
     let used = 0
-    const share = this.rate(now) / Math.max(1, this.#sends.size)
-    for (const send of this.#sends) {
-      if (this.#stalled(send, now)) continue
-      const { rate, since } = send.progress
-      const young = now - since <= send.peer.roundTrip
+    const running = [...this.#sends].filter((send) => this.#runs(send, now))
+    const share = this.rate(now) / Math.max(1, running.length)
+    for (const { peer, progress } of running) {
+      const { rate, since } = progress
+      const young = now - since <= peer.roundTrip
       used += rate === undefined || young ? Math.max(rate ?? 0, share) : rate
     }
     return used
@@ -296,7 +306,7 @@ export class Uplink {
   /** Rule 3: what a further offer may promise; undefined when enough is under way, which `dueAt` says until when. */
   terms(seeds: boolean, now: Millis): Terms | undefined {
     const rate = this.rate(now)
-    const seconds = this.backlog(now) / rate
+    const seconds = this.backlog / rate
     const start = Math.ceil(seconds * 1000)
     if (start < this.#lookAhead) return { rate, start }
     const { always, most } = this.#limits(seeds)
@@ -310,7 +320,7 @@ export class Uplink {
 
   /** When the backlog will have come down to the look-ahead. */
   dueAt(now: Millis): number {
-    const ms = (this.backlog(now) * 1000) / this.rate(now)
+    const ms = (this.backlog * 1000) / this.rate(now)
     return now + Math.max(1, ms - this.#lookAhead)
   }
 
@@ -323,10 +333,9 @@ export class Uplink {
   }
 
   /** Bytes being sent, accepted and offered. */
-  backlog(now: Millis): number {
+  get backlog(): number {
     let bytes = 0
-    for (const { request, progress } of this.#sends)
-      bytes += Math.max(0, request.length - progress.expected(now))
+    for (const { request, sent } of this.#sends) bytes += Math.max(0, request.length - sent)
     for (const { request } of this.#accepted) bytes += request.length
     for (const offer of this.#offers) bytes += offer.bytes
     return bytes

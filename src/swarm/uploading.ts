@@ -109,6 +109,11 @@ export class Uploading {
     this.stir()
   }
 
+  sent({ peer, root, piece, begin, bytes }: OfType<'sent'>): void {
+    this.#uplink.sent(peer, root, piece, begin, bytes)
+    this.stir()
+  }
+
   delivered(peer: SwarmPeer, event: OfType<'delivered'>, now: Millis): void {
     const { root, piece, begin, bytes } = event
     peer.served += bytes
