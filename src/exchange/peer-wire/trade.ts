@@ -93,6 +93,8 @@ export class Trade {
   left(data: DataPart): void {
     this.#givings.left(data)
     this.#options.host.onSent(this.#options.root, this.#options.peer, data.length)
+    const { index: piece, request: begin, length: bytes } = data
+    this.#tellLater({ type: 'sent', piece, begin, bytes })
   }
 
   /** So many more of the bytes that left have arrived. */
