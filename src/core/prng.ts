@@ -19,15 +19,16 @@ export function createPrng(seed: number): Prng {
     word = Math.imul(word ^ (word >>> 15), 0x735a2d97)
     state[at] = (word ^ (word >>> 15)) >>> 0
   }
+  let [a = 0, b = 0, c = 0, d = 0] = state
   const next = (): number => {
-    const [a = 0, b = 0, c = 0, d = 0] = state
     const scrambled = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
-    state[2] = c ^ a
-    state[3] = d ^ b
-    state[1] = b ^ (c ^ a)
-    state[0] = a ^ (d ^ b)
-    state[2] = c ^ a ^ (b << 9)
-    state[3] = rotate(d ^ b, 11)
+    const shifted = b << 9
+    c ^= a
+    d ^= b
+    b ^= c
+    a ^= d
+    c ^= shifted
+    d = rotate(d, 11)
     return scrambled
   }
   return {

@@ -1,6 +1,6 @@
 /**
- * Which missing piece is rarest. Pieces that may be picked lie in buckets by how many peers have them, in
- * random order inside a bucket; every change moves one piece by one bucket, so nothing is ever sorted.
+ * Which missing piece is rarest. Pieces that may be picked lie in buckets by how many peers have them;
+ * every change moves one piece by one bucket, so nothing is ever sorted.
  */
 import type { Prng } from '../core/prng.ts'
 
@@ -62,10 +62,15 @@ export class PiecePicker {
     this.#insert(piece, after)
   }
 
-  /** The rarest piece that `accepts`, or undefined. */
+  /** The rarest piece that `accepts`, any of those equally rare, or undefined. */
   pick(accepts: (piece: number) => boolean): number | undefined {
     for (const bucket of this.#buckets) {
-      for (const piece of bucket) if (accepts(piece)) return piece
+      if (bucket.length === 0) continue
+      const from = this.#prng.below(bucket.length)
+      for (let at = 0; at < bucket.length; at++) {
+        const piece = bucket[(from + at) % bucket.length]
+        if (piece !== undefined && accepts(piece)) return piece
+      }
     }
     return undefined
   }
@@ -77,14 +82,8 @@ export class PiecePicker {
 
   #insert(piece: number, availability: number): void {
     const bucket = this.#bucket(availability)
-    const at = this.#prng.below(bucket.length + 1)
-    const displaced = bucket[at]
-    if (displaced !== undefined) {
-      this.#position[displaced] = bucket.length
-      bucket.push(displaced)
-    }
-    bucket[at] = piece
-    this.#position[piece] = at
+    this.#position[piece] = bucket.length
+    bucket.push(piece)
   }
 
   #take(piece: number, availability: number): void {

@@ -294,12 +294,15 @@ export class Swarm {
   /** Whoever waits for the piece is told that it is here, and is not asked for it any more. */
   #tellHave(piece: number, out: SwarmAction[]): void {
     for (const peer of this.peers.values())
-      if (peer.retire(piece)) out.push({ type: 'unask', root: this.root, peer: peer.key, piece })
+      if (peer.wire === 'bitswap' && peer.retire(piece))
+        out.push({ type: 'unask', root: this.root, peer: peer.key, piece })
     out.push({ type: 'have', root: this.root, piece })
   }
 
   #tellInterest(peer: SwarmPeer, out: SwarmAction[]): void {
-    const interested = peer.useful > 0
+    // a `share` peer has something new every moment: interest ends with the download
+    const stays = peer.wire === 'share' && peer.interested && !this.pieces.complete
+    const interested = peer.useful > 0 || stays
     if (interested === peer.interested) return
     peer.interested = interested
     if (peer.wire === 'bitswap') return
