@@ -16,7 +16,9 @@ import {
   encodeMessage,
   type Message,
 } from '../../src/exchange/bitswap/message.ts'
-import { Limiter } from '../../src/swarm/limiter.ts'
+import { Outflow } from '../../src/exchange/outflow.ts'
+import { Limits } from '../../src/swarm/limits.ts'
+import { SendWindow } from '../../src/swarm/send-window.ts'
 import { FakeStream } from './bitswap-fake-stream.ts'
 
 const EMPTY: Message = { wants: [], full: false, blocks: [], presences: [] }
@@ -92,7 +94,7 @@ describe('Bitswap between its streams and its host', () => {
     const bitswap = new Bitswap({
       libp2p: libp2p as unknown as Libp2p,
       host,
-      limiter: new Limiter(),
+      outflow: new Outflow({ window: new SendWindow(), limits: new Limits(), now: () => millis(0) }),
       now: () => millis(0),
       log: (line) => lines.push(line.replace(peer, 'A')),
     })

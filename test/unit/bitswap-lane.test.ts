@@ -3,7 +3,9 @@ import { afterEach, describe, it, mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { millis } from '../../src/core/types.ts'
 import { Lane, type Outbound } from '../../src/exchange/bitswap/lane.ts'
-import { Limiter } from '../../src/swarm/limiter.ts'
+import { Outflow } from '../../src/exchange/outflow.ts'
+import { Limits } from '../../src/swarm/limits.ts'
+import { SendWindow } from '../../src/swarm/send-window.ts'
 import { FakeStream } from './bitswap-fake-stream.ts'
 
 /** Enough turns of the event loop for everything that waits for no timer. */
@@ -12,15 +14,15 @@ async function settled(): Promise<void> {
 }
 
 /** A lane whose messages come from a queue; what happens is written down. */
-function bench({ limiter = new Limiter() } = {}) {
+function bench({ limits = new Limits() } = {}) {
   const streams: FakeStream[] = []
   const events: string[] = []
   const queue: string[] = []
   let now = 0
   const opening = { refuse: false }
   const lane = new Lane({
-    limiter,
-    now: () => millis(now),
+    outflow: new Outflow({ window: new SendWindow(), limits, now: () => millis(now) }),
+    byTurns: true,
     async open(signal) {
       events.push('open')
       signal.throwIfAborted()
@@ -33,7 +35,7 @@ function bench({ limiter = new Limiter() } = {}) {
       const message = queue.shift()
       if (message === undefined) return undefined
       events.push(`next ${message}`)
-      return { parts: [Buffer.from(message)], sent: () => events.push(`sent ${message}`) }
+      return { parts: [Buffer.from(message)], root: undefined, sent: () => events.push(`sent ${message}`) }
     },
     broke: (error) => events.push(`broke: ${error.message}`),
   })
@@ -151,31 +153,31 @@ describe('a lane', () => {
     assert.deepEqual(told(), [])
   })
 
-  it('under a limit sends slices of 64 KiB, each when its time has come', async () => {
+  it('under a limit sends slices of a tenth of a second, each when its time has come', async () => {
     mock.timers.enable({ apis: ['setTimeout'] })
-    const limiter = new Limiter()
-    limiter.setRate(64 << 10, millis(0))
-    const { say, stream, advance } = bench({ limiter })
-    say('x'.repeat(150 << 10))
+    const limits = new Limits()
+    limits.set('up', 320 << 10, millis(0))
+    const { say, stream, advance } = bench({ limits })
+    say('x'.repeat((80 << 10) - 3))
     await settled()
-    const lengths = (): number[] => stream().sent.map((part) => part.length)
-    assert.deepEqual(lengths(), [3, 64 << 10])
-    advance(999)
+    const lengths = (): number[] => stream().sent.map((part) => part.byteLength)
+    assert.deepEqual(lengths(), [32 << 10])
+    advance(99)
     await settled()
-    assert.equal(lengths().length, 2)
+    assert.equal(lengths().length, 1)
     advance(1)
     await settled()
-    assert.deepEqual(lengths(), [3, 64 << 10, 64 << 10])
-    advance(1_000)
+    assert.deepEqual(lengths(), [32 << 10, 32 << 10])
+    advance(100)
     await settled()
-    assert.deepEqual(lengths(), [3, 64 << 10, 64 << 10, 22 << 10])
+    assert.deepEqual(lengths(), [32 << 10, 32 << 10, 16 << 10])
   })
 
   it('waits for no limit when it is closed', async () => {
     mock.timers.enable({ apis: ['setTimeout'] })
-    const limiter = new Limiter()
-    limiter.setRate(1, millis(0))
-    const { say, lane, stream, advance, told } = bench({ limiter })
+    const limits = new Limits()
+    limits.set('up', 1, millis(0))
+    const { say, lane, stream, advance, told } = bench({ limits })
     say('x'.repeat(150 << 10))
     await settled()
     lane.close()

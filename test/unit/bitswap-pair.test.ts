@@ -15,7 +15,9 @@ import { millis, type PeerKey, peerKey } from '../../src/core/types.ts'
 import { Bitswap, type BitswapHost } from '../../src/exchange/bitswap/bitswap.ts'
 import { FrameDecoder, frameLength } from '../../src/exchange/bitswap/framing.ts'
 import { decodeMessage, encodeMessage, type Message } from '../../src/exchange/bitswap/message.ts'
-import { Limiter } from '../../src/swarm/limiter.ts'
+import { Outflow } from '../../src/exchange/outflow.ts'
+import { Limits } from '../../src/swarm/limits.ts'
+import { SendWindow } from '../../src/swarm/send-window.ts'
 
 const KIB = 1024
 
@@ -125,11 +127,12 @@ async function start(): Promise<Peer> {
   const libp2p = await startLibp2p()
   const host = new Host()
   const log = (line: string): void => assert.fail(line)
+  const now = () => millis(performance.now())
   const bitswap = new Bitswap({
     libp2p,
     host,
-    limiter: new Limiter(),
-    now: () => millis(performance.now()),
+    outflow: new Outflow({ window: new SendWindow(), limits: new Limits(), now }),
+    now,
     log,
   })
   host.bitswap = bitswap

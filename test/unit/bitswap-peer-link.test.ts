@@ -7,7 +7,9 @@ import { millis, peerKey } from '../../src/core/types.ts'
 import { FrameDecoder } from '../../src/exchange/bitswap/framing.ts'
 import { decodeMessage } from '../../src/exchange/bitswap/message.ts'
 import { PeerLink } from '../../src/exchange/bitswap/peer-link.ts'
-import { Limiter } from '../../src/swarm/limiter.ts'
+import { Outflow } from '../../src/exchange/outflow.ts'
+import { Limits } from '../../src/swarm/limits.ts'
+import { SendWindow } from '../../src/swarm/send-window.ts'
 import { FakeStream } from './bitswap-fake-stream.ts'
 
 const KIB = 1024
@@ -38,14 +40,15 @@ function heard(stream: FakeStream): string[] {
   })
 }
 
-function bench({ limiter = new Limiter(), protocol = '/ipfs/bitswap/1.2.0' } = {}) {
+const now = () => millis(0)
+
+function bench({ limits = new Limits(), protocol = '/ipfs/bitswap/1.2.0' } = {}) {
   const streams: FakeStream[] = []
   const lost: string[] = []
   const opening = { refuse: false, narrow: false }
   const link = new PeerLink({
     peer: peerKey('A'),
-    limiter,
-    now: () => millis(0),
+    outflow: new Outflow({ window: new SendWindow(), limits, now }),
     async open() {
       if (opening.refuse) throw new Error('refused')
       const stream = new FakeStream(protocol)
@@ -102,9 +105,9 @@ describe('what goes to a peer', () => {
   })
 
   it('is not held up by a block under a limit', async () => {
-    const limiter = new Limiter()
-    limiter.setRate(1, millis(0))
-    const { link, stream, want } = bench({ limiter })
+    const limits = new Limits()
+    limits.set('up', 1, now())
+    const { link, stream, want } = bench({ limits })
     const sending = link.sendBlock(cid(2), block(200 * KIB).read)
     await settled()
     want(1)

@@ -15,6 +15,8 @@ import type { PeerWireAction, PeerWireHost } from '../../src/exchange/peer-wire/
 import type { PeerNews } from '../../src/exchange/peer-wire/peer-news.ts'
 import { PeerWire } from '../../src/exchange/peer-wire/peer-wire.ts'
 import type { SwarmEvent } from '../../src/swarm/events.ts'
+import { Limits } from '../../src/swarm/limits.ts'
+import { SendWindow } from '../../src/swarm/send-window.ts'
 import { block, ROOT } from './peer-wire-pair.ts'
 
 export const ROOT_KEY = rootKeyOf(CID.decode(ROOT))
@@ -100,7 +102,7 @@ export async function startNode(): Promise<WireNode> {
   const now = () => millis(performance.now())
   const host = new FakeHost()
   const lines: string[] = []
-  const outflow = new Outflow(now)
+  const outflow = new Outflow({ window: new SendWindow(), limits: new Limits(), now })
   const wire = new PeerWire({ libp2p, host, version: 'test', outflow, now, log: (line) => lines.push(line) })
   await wire.start()
   started.push(wire, outflow, libp2p)

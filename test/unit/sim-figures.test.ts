@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createPrng } from '../../src/core/prng.ts'
+import { ABLATIONS } from '../../src/sim/ablations.ts'
 import { type BoundLeecher, fluidBound } from '../../src/sim/bound.ts'
 import { curvesOf } from '../../src/sim/curves.ts'
 import { arrivalTimes } from '../../src/sim/draws.ts'
@@ -8,6 +9,9 @@ import { FairShare } from '../../src/sim/fair-share.ts'
 import { Neighbourhood } from '../../src/sim/neighbourhood.ts'
 import { svgOf } from '../../src/sim/picture.ts'
 import { jain, median } from '../../src/sim/report.ts'
+import { SCENARIOS } from '../../src/sim/scenarios.ts'
+import { placed, tableText } from '../../src/sim/table.ts'
+import { POLICY } from '../../src/swarm/policy.ts'
 
 const leecher = (up: number, down: number, more: Partial<BoundLeecher> = {}): BoundLeecher => ({
   up,
@@ -91,6 +95,36 @@ describe('figures', () => {
       ['60.0,350.0', '380.0,350.0', '700.0,60.0'],
     ])
     assert.doesNotMatch(svg, /NaN|undefined/)
+  })
+})
+
+describe('tables', () => {
+  const table = { head: ['what', 'D / T'], rows: [['8x128', '0.950']] }
+  const text = ['| what  | D / T |', '| ----- | ----: |', '| 8x128 | 0.950 |'].join('\n')
+
+  it('line up', () => {
+    assert.equal(tableText(table), text)
+  })
+
+  it('take their place in a document, and leave the rest of it', () => {
+    const block = (inside: string): string => `<!-- sim:x -->\n\n${inside}\n\n<!-- /sim:x -->`
+    assert.equal(placed('', 'x', 'new'), `${block('new')}\n`)
+    assert.equal(placed('# Title\n', 'x', 'new'), `# Title\n\n${block('new')}\n`)
+    const document = `before ${block('old')} between ${block('old').replaceAll('sim:x', 'sim:y')} after`
+    assert.equal(placed(document, 'x', 'new'), document.replace('old', 'new'))
+    assert.equal(placed('a <!-- sim:x --><!-- /sim:x --> b', 'x', 'new'), `a ${block('new')} b`)
+  })
+})
+
+describe('ablations', () => {
+  it('name scenarios that there are, and change something', () => {
+    for (const [policy, { variants, scenarios }] of Object.entries(ABLATIONS)) {
+      for (const name of scenarios) assert.ok(name in SCENARIOS, `${policy}: ${name}`)
+      for (const change of Object.values(variants)) {
+        assert.deepEqual(Object.keys(change), [policy])
+        assert.notDeepEqual({ ...POLICY, ...change }, POLICY)
+      }
+    }
   })
 })
 

@@ -12,7 +12,17 @@ class Bench {
   readonly ended: string[] = []
 
   start(name: string, up: Link, down: Link, size: number): Flow {
-    return this.network.start(up, down, size, () => this.ended.push(`${name} ${Math.round(this.clock.now)}`))
+    return this.send(up, down, size, () => this.ended.push(`${name} ${Math.round(this.clock.now)}`))
+  }
+
+  /** Calls back when all has left. */
+  send(up: Link, down: Link, size: number, done: () => void): Flow {
+    const flow = this.network.flow(up, down, () => {
+      this.network.stop(flow)
+      done()
+    })
+    this.network.start(flow, size)
+    return flow
   }
 
   run(): string[] {
@@ -107,16 +117,32 @@ describe('flows over links', () => {
     assert.deepEqual(bench.run(), ['B 1500', 'A 3000'])
   })
 
-  it('a flow that is cut short ends sooner, one that is stopped tells what it moved', () => {
+  it('a flow is heard of at its mark, can be cut short, and goes on with more', () => {
     const bench = new Bench()
-    const short = bench.start('A', new Link(100), new Link(100), 100)
-    const stopped = bench.start('B', new Link(100), new Link(100), 100)
-    bench.at(250, () => {
-      assert.equal(bench.network.shorten(short, 50), 50)
-      assert.equal(bench.network.remaining(short), 25)
-      assert.equal(bench.network.stop(stopped), 25)
+    const { network, clock } = bench
+    const heard: string[] = []
+    const marks = [25, 0, 30, 0]
+    const flow = network.flow(new Link(100), new Link(100), () => {
+      heard.push(`${clock.now}: ${network.remaining(flow)}`)
+      const mark = marks.shift()
+      if (mark === undefined) network.stop(flow)
+      else if (mark === 30) network.start(flow, 50, mark)
+      else network.adjust(flow, network.remaining(flow), mark)
     })
-    assert.deepEqual(bench.run(), ['A 500'])
+    network.start(flow, 100, 50)
+    // at 600 it has 40 to go; 20 of them are taken off
+    bench.at(600, () => network.adjust(flow, network.remaining(flow) - 20, 10))
+    bench.run()
+    assert.deepEqual(heard, ['500: 50', '700: 10', '800: 0', '1000: 30', '1300: 0'])
+  })
+
+  it('a flow that is stopped takes nothing', () => {
+    const bench = new Bench()
+    const up = new Link(100)
+    const stopped = bench.start('A', up, new Link(WIDE), 100)
+    bench.start('B', up, new Link(WIDE), 100)
+    bench.at(1000, () => bench.network.stop(stopped))
+    assert.deepEqual(bench.run(), ['B 1500'])
   })
 
   it('gives every flow what filling all links step by step gives', () => {
@@ -129,7 +155,7 @@ describe('flows over links', () => {
     const begin = (): void => {
       const [up, down] = [ups[prng.below(12)], downs[prng.below(12)]]
       if (up === undefined || down === undefined) return
-      const flow = bench.network.start(up, down, 1 + prng.below(100), () => {
+      const flow = bench.send(up, down, 1 + prng.below(100), () => {
         running.delete(flow)
         begin()
       })
