@@ -33,6 +33,11 @@ export class Asking {
     return this.#open.find((asked) => asked.piece === piece)
   }
 
+  /** The request that these bytes answer. */
+  awaits({ piece, begin }: Span): Asked | undefined {
+    return this.#open.find((asked) => asked.piece === piece && asked.at === begin)
+  }
+
   /** Opens a request that is to be sent. */
   add(span: Span): Asked {
     const { piece, begin, length } = span
@@ -71,7 +76,7 @@ export class Asking {
   take(data: Span & { readonly genuine: boolean }): void {
     const { owner, connection, peer } = this.#end
     const { piece, begin, length, genuine } = data
-    const asked = this.#open.find((one) => one.piece === piece && one.at === begin)
+    const asked = this.awaits(data)
     if (asked === undefined || begin + length > asked.end) refuse('nobody asked for', data)
     asked.at = begin + length
     if (asked.at === asked.end) this.#close(asked)

@@ -36,6 +36,7 @@ export interface Owner {
 }
 
 export interface Medium {
+  readonly partBytes: number
   readonly clock: Clock
   readonly network: Network
   readonly post: Post
@@ -52,13 +53,14 @@ export class End implements Addressee {
   #other: End | undefined
 
   constructor(owner: Owner, peer: Owner, connection: Connection) {
-    const { network } = connection.medium
+    const { network, partBytes } = connection.medium
     this.owner = owner
     this.connection = connection
     this.lane = new Lane({
       network,
       up: owner.up,
       down: peer.down,
+      partBytes,
       left: (shipment, begin, length) => this.#left(shipment, begin, length),
     })
     this.wire = wireOf(connection.kind, this)

@@ -4,9 +4,6 @@
  */
 import type { Flow, Link, Network } from './network.ts'
 
-/** As often as `share` nodes acknowledge. */
-export const PART_BYTES = 256 << 10
-
 /** Bytes of one piece that are to leave. */
 export interface Shipment {
   readonly piece: number
@@ -21,6 +18,8 @@ export interface LaneOptions {
   readonly network: Network
   readonly up: Link
   readonly down: Link
+  /** Bytes leave in parts of so many. */
+  readonly partBytes: number
   /** A part has left; nothing more follows of a shipment that is at its end. */
   left(shipment: Shipment, begin: number, length: number): void
 }
@@ -75,12 +74,13 @@ export class Lane {
     this.#current = shipment
     const { network } = this.#options
     if (shipment === undefined) network.stop(this.#flow)
-    else network.start(this.#flow, shipment.end - shipment.at, markOf(shipment))
+    else network.start(this.#flow, shipment.end - shipment.at, this.#markOf(shipment))
   }
 
   #reached(): void {
     const shipment = this.#current
-    if (shipment !== undefined) this.#leave(shipment, Math.min(shipment.end, shipment.at + PART_BYTES))
+    if (shipment !== undefined)
+      this.#leave(shipment, Math.min(shipment.end, shipment.at + this.#options.partBytes))
   }
 
   #cutCurrent(shipment: Shipment, to: number): void {
@@ -91,14 +91,14 @@ export class Lane {
     const remaining = network.remaining(this.#flow) - (shipment.end - end)
     shipment.end = end
     if (end <= now) this.#leave(shipment, end)
-    else network.adjust(this.#flow, remaining, markOf(shipment))
+    else network.adjust(this.#flow, remaining, this.#markOf(shipment))
   }
 
   #leave(shipment: Shipment, to: number): void {
     const begin = shipment.at
     shipment.at = to
     if (to === shipment.end) this.#next()
-    else this.#options.network.adjust(this.#flow, shipment.end - to, markOf(shipment))
+    else this.#options.network.adjust(this.#flow, shipment.end - to, this.#markOf(shipment))
     if (to > begin) this.#options.left(shipment, begin, to - begin)
   }
 
@@ -106,7 +106,9 @@ export class Lane {
     const at = this.#queue.indexOf(shipment)
     if (at >= 0) this.#queue.splice(at, 1)
   }
-}
 
-/** What is still to go when the next part has left. */
-const markOf = ({ at, end }: Shipment): number => Math.max(0, end - at - PART_BYTES)
+  /** What is still to go when the next part has left. */
+  #markOf({ at, end }: Shipment): number {
+    return Math.max(0, end - at - this.#options.partBytes)
+  }
+}

@@ -16,7 +16,7 @@ import { listText, peersText, reportText, traceText } from './text.ts'
 import { Trace } from './trace.ts'
 
 const USAGE = `usage: npm run sim -- SCENARIO [--seed N] [--json] [--svg] [--trace] [--peers]
-       npm run sim -- all [--seeds N] [--big] [--write]
+       npm run sim -- all [SCENARIO…] [--seeds N] [--big] [--write]
        npm run sim -- ablate [POLICY…] [--seeds N] [--write]
        npm run sim -- list
 
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   const [seed, seeds] = [Number(values.seed), Number(values.seeds)]
   if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(seeds) || seeds < 1) return usage()
   if (name === 'list') return say(listText(SCENARIOS))
-  if (name === 'all') return all(seeds)
+  if (name === 'all') return all(rest, seeds)
   if (name === 'ablate') return ablate(rest, seeds)
   return name in SCENARIOS ? one(name, seed) : usage()
 }
@@ -83,10 +83,11 @@ async function one(name: string, seed: number): Promise<number> {
   return 0
 }
 
-async function all(seeds: number): Promise<number> {
+async function all(names: readonly string[], seeds: number): Promise<number> {
+  if (names.some((name) => !(name in SCENARIOS))) return usage()
   const rows: string[][] = []
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    if (scenario.big === true && !values.big) continue
+    if (names.length > 0 ? !names.includes(name) : scenario.big === true && !values.big) continue
     process.stderr.write(`${name}\n`)
     rows.push(overviewRow(name, figuresOf(name, scenario, scenario.big === true ? 1 : seeds)))
   }

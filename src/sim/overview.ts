@@ -18,14 +18,14 @@ const COLUMNS: Readonly<Record<string, (figures: Figures) => string>> = {
   banned: ({ banned, corruptPeers }) => (corruptPeers > 0 ? `${banned} of ${corruptPeers}` : ''),
 }
 
-export const OVERVIEW_HEAD: readonly string[] = ['scenario', ...Object.keys(COLUMNS)]
+const HEAD: readonly string[] = ['scenario', ...Object.keys(COLUMNS)]
 
 export const overviewRow = (name: string, figures: Figures): string[] => [
   name,
   ...Object.values(COLUMNS).map((cell) => cell(figures)),
 ]
 
-export const overviewTable = (rows: readonly string[][]): Table => ({ head: OVERVIEW_HEAD, rows })
+export const overviewTable = (rows: readonly string[][]): Table => ({ head: HEAD, rows })
 
 const seconds = (ms: number): string => (Number.isNaN(ms) ? '–' : (ms / 1000).toFixed(2))
 

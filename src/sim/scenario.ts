@@ -49,6 +49,8 @@ export interface Scenario {
   readonly stalls?: { readonly of: 'peer' | 'lane'; readonly every: number; readonly lasts: number }
   /** Now and then a random leecher leaves for good, until so many have. */
   readonly departures?: { readonly every: number; readonly most: number }
+  /** Both ends hear of so many bytes of a piece at a time; as many as a message carries, unless said. */
+  readonly partBytes?: number
   /** It takes minutes. */
   readonly big?: boolean
 }

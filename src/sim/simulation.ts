@@ -27,6 +27,9 @@ import { Tally } from './tally.ts'
 /** Finding others again after a loss takes a while. */
 const SEARCH_MS = 1000
 
+/** As `share` nodes do: a message carries so many bytes of a piece. */
+const FRAME_BYTES = 64 << 10
+
 /** A run that takes this much longer than fluids, and then some, has hung. */
 const PATIENCE = { bounds: 20, ms: 120_000 }
 
@@ -65,6 +68,7 @@ export class Simulation {
     this.prng = createPrng(seed)
     this.#sizes = Array<number>(scenario.pieces).fill(scenario.pieceSize)
     this.#medium = {
+      partBytes: scenario.partBytes ?? FRAME_BYTES,
       clock: this.clock,
       network: this.network,
       post: new Post(this.clock),

@@ -16,6 +16,9 @@ import { type PeerAction, refuse, type Wire } from './wire.ts'
 type Offer = Extract<PeerAction, { type: 'offer' | 'offer-uplink' }>
 type Dismissal = Extract<PeerAction, { type: 'decline' | 'busy' }>
 
+/** Data that is acknowledged at the latest. */
+const ACK_BYTES = 128 << 10
+
 /** The piece of an empty offer. */
 const EMPTY = -1
 
@@ -26,6 +29,8 @@ export class ShareWire implements Wire {
   /** What the owner offers, with the eager ones on their way; and what the other offers. */
   readonly #ours = new Map<number, Answer | undefined>()
   readonly #theirs = new Map<number, 'lazy' | 'eager'>()
+  /** Bytes of the request that is being answered, which came and are not acknowledged. */
+  #unconfirmed = { piece: 0, begin: 0, bytes: 0 }
 
   constructor(end: End) {
     this.#end = end
@@ -166,6 +171,8 @@ export class ShareWire implements Wire {
         this.#answering.cancelled(message)
         return
       case 'reject':
+        // perhaps of what has come so far, which then is all of it
+        this.#confirm()
         this.#asking.rejected(message)
         return
       case 'data':
@@ -218,10 +225,17 @@ export class ShareWire implements Wire {
   }
 
   #takeData(data: Extract<Message, { type: 'data' }>): void {
-    const { root, key: peer } = this.#end.owner
     const { piece, length } = data
-    const begin = this.#asking.of(piece)?.begin ?? 0
-    this.#end.tell({ type: 'delivered', root, peer, piece, begin, bytes: length })
+    const asked = this.#asking.awaits(data)
+    this.#unconfirmed = { piece, begin: asked?.begin ?? 0, bytes: this.#unconfirmed.bytes + length }
+    if (this.#unconfirmed.bytes >= ACK_BYTES || data.begin + length === asked?.end) this.#confirm()
     this.#asking.take(data)
+  }
+
+  #confirm(): void {
+    const { root, key: peer } = this.#end.owner
+    const { bytes } = this.#unconfirmed
+    if (bytes > 0) this.#end.tell({ type: 'delivered', root, peer, ...this.#unconfirmed })
+    this.#unconfirmed = { ...this.#unconfirmed, bytes: 0 }
   }
 }

@@ -34,7 +34,7 @@ export class Stage {
   /** B does what `answers` says, an event at a time. */
   constructor(wire: Wire, { pieces = 2, conduct = 'honest' as Conduct } = {}) {
     const { clock, tally } = this
-    this.#medium = { clock, tally, network: new Network(clock), post: this.#post }
+    this.#medium = { partBytes: 256 * KIB, clock, tally, network: new Network(clock), post: this.#post }
     const sizes = Array<number>(pieces).fill(1024 * KIB)
     const peer = (name: Name): Peer =>
       new Peer({
