@@ -22,6 +22,8 @@ export interface Config {
   readonly 'discovery.mdns': boolean
   /** Part in the Kademlia DHTs: `auto` serves on the local network and asks on the public one. */
   readonly dht: 'auto' | 'server' | 'client' | 'off'
+  /** Speak the share wire with other `share` nodes; without, they are served as any IPFS node is, by Bitswap. */
+  readonly 'wire.share': boolean
   /** Connections kept at most. */
   readonly 'peers.max': number
 }
@@ -58,6 +60,7 @@ const RULES: { readonly [K in ConfigKey]: Rule<Config[K]> } = {
   'limits.down': rate(),
   'discovery.mdns': toggle(true),
   dht: choice(['auto', 'server', 'client', 'off']),
+  'wire.share': toggle(true),
   'peers.max': count(DEFAULT_PEERS),
 }
 

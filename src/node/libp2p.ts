@@ -4,7 +4,6 @@
  * no multicast DNS, nothing leaves the machine: addresses are only ever learnt from peers that were dialled or that
  * dialled in.
  */
-import { readFile } from 'node:fs/promises'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
@@ -24,6 +23,8 @@ export interface Libp2pOptions {
   readonly home: string
   readonly config: Config
   readonly privateKey: PrivateKey
+  /** Name and version of this program, told to every peer. */
+  readonly userAgent: string
   /** Asked on every dial and every handshake, with the peer id as text. */
   isBanned(peerId: string): boolean
   /** Registers protocols before the first connection, so that the first identify names them. */
@@ -62,8 +63,7 @@ const PEER_AGE = 50 * 3_600_000
 
 /** Starts a node. Its `stop()` also closes its datastore. @throws ShareError CONFLICT, BAD_CONFIG, ALREADY_RUNNING */
 export async function createLibp2pNode(options: Libp2pOptions): Promise<ShareLibp2p> {
-  const { home, config, privateKey } = options
-  const userAgent = `share/${await packageVersion()}`
+  const { home, config, privateKey, userAgent } = options
   const datastore = await openLibp2pDatastore(home)
   try {
     const libp2p = await createLibp2p({
@@ -109,13 +109,4 @@ function gater({ isBanned }: Libp2pOptions): ConnectionGater {
     denyInboundEncryptedConnection: (peer) => isBanned(peer.toString()),
     denyOutboundEncryptedConnection: (peer) => isBanned(peer.toString()),
   }
-}
-
-async function packageVersion(): Promise<string> {
-  // the same two steps up from src/node and from dist/node
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
-  const parsed: unknown = JSON.parse(text)
-  const version =
-    typeof parsed === 'object' && parsed !== null && 'version' in parsed ? parsed.version : undefined
-  return typeof version === 'string' ? version : '0'
 }

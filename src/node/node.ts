@@ -1,17 +1,16 @@
-/** The composition root: one peer with its store, its scheduler, its exchange and its ways to find others. */
+/** The composition root: one peer with its store, its scheduler, its wires and its ways to find others. */
 
 import { randomInt } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { type Millis, millis, peerKey } from '../core/types.ts'
-import { Bitswap } from '../exchange/bitswap/bitswap.ts'
 import { createRouting } from '../routing/routing.ts'
 import { openStore } from '../store/store.ts'
-import { Limiter } from '../swarm/limiter.ts'
 import { type Config, DEFAULT_CONFIG } from './config.ts'
 import { loadPrivateKey } from './identity.ts'
 import { createLibp2pNode } from './libp2p.ts'
 import { ShareNode } from './share-node.ts'
-import { SwarmDriver } from './swarm-driver.ts'
 import type * as Api from './types.ts'
+import { Wires } from './wires.ts'
 
 export interface NodeOptions {
   /** The directory that holds the node's key, catalogue and blocks; one running node per home. */
@@ -30,33 +29,38 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
   const store = await openStore(home, { logger: onLog })
   try {
     const privateKey = await loadPrivateKey(home)
-    const upLimiter = new Limiter()
-    upLimiter.setRate(config['limits.up'], now())
     let node: ShareNode | undefined
-    const driver = new SwarmDriver({
+    const wires = new Wires({
       store,
       now,
       seed: randomInt(2 ** 31),
       onBan: (root, banned) => node?.onBan(root, banned),
+      log: onLog,
     })
-    driver.limitDownload(config['limits.down'])
-    let bitswap: Bitswap | undefined
+    wires.limits.setAll({ up: config['limits.up'], down: config['limits.down'] })
+    const version = `share/${await packageVersion()}`
     const libp2p = await createLibp2pNode({
       home,
       config,
       privateKey,
-      isBanned: (peer) => driver.isBanned(peerKey(peer)),
-      register: async (starting) => {
-        bitswap = new Bitswap({ libp2p: starting, host: driver, limiter: upLimiter, now, log: onLog })
-        driver.attach(bitswap)
-        await bitswap.start()
-      },
+      userAgent: version,
+      isBanned: (peer) => wires.driver.isBanned(peerKey(peer)),
+      register: (starting) => wires.start(starting, { share: config['wire.share'], version }),
     })
     const routing = createRouting({ libp2p, bootstrap: config.bootstrap })
-    node = new ShareNode({ store, driver, libp2p, routing, bitswap, log: onLog })
+    node = new ShareNode({ store, wires, libp2p, routing, log: onLog })
     return node
   } catch (thrown) {
     await store.close()
     throw thrown
   }
+}
+
+async function packageVersion(): Promise<string> {
+  // the same two steps up from src/node and from dist/node
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
+  const parsed: unknown = JSON.parse(text)
+  const version =
+    typeof parsed === 'object' && parsed !== null && 'version' in parsed ? parsed.version : undefined
+  return typeof version === 'string' ? version : '0'
 }

@@ -7,6 +7,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { type PeerKey, peerKey } from '../core/types.ts'
 import type { Routing } from '../routing/routing.ts'
+import type { BitswapWire } from './bitswap-wire.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
 
@@ -24,6 +25,7 @@ export interface SearchContext {
   readonly routing: Routing
   readonly neighbours: Neighbours
   readonly driver: SwarmDriver
+  readonly bitswap: BitswapWire
 }
 
 export class Search {
@@ -50,8 +52,8 @@ export class Search {
   }
 
   start(): this {
-    const { driver, neighbours } = this.#context
-    this.#endings.push(driver.search(this.#root, (peer) => this.#has(peer)))
+    const { bitswap, neighbours } = this.#context
+    this.#endings.push(bitswap.search(this.#root, (peer) => this.#has(peer)))
     this.#endings.push(neighbours.watch((peer) => this.#ask(peer)))
     for (const address of this.#named) void this.#dialNamed(address)
     void this.#lookUp()
@@ -61,7 +63,7 @@ export class Search {
   stop(): void {
     this.#stopping.abort()
     for (const end of this.#endings.splice(0)) end()
-    for (const peer of this.#asked) this.#context.driver.forgetRoot(peer, this.#root)
+    for (const peer of this.#asked) this.#context.bitswap.forgetRoot(peer, this.#root)
   }
 
   #has(peer: PeerKey): void {
@@ -71,7 +73,7 @@ export class Search {
 
   #ask(peer: PeerKey): void {
     this.#asked.add(peer)
-    this.#context.driver.askRoot(peer, this.#root)
+    this.#context.bitswap.askRoot(peer, this.#root)
   }
 
   async #dialNamed(address: Multiaddr): Promise<void> {

@@ -31,7 +31,7 @@ export class ReadSession implements Disposable {
     this.#signal =
       signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
     this.#search = new Search(context, root, options.peers, (peer) =>
-      context.driver.fetcher.joined(this.#session, peer),
+      context.bitswap.fetcher.joined(this.#session, peer),
     )
   }
 
@@ -48,11 +48,11 @@ export class ReadSession implements Disposable {
   readonly block = (cid: CID): Promise<Uint8Array> => this.#fetch(cid, false)
 
   async #fetch(cid: CID, keep: boolean): Promise<Uint8Array> {
-    const { store, driver } = this.#context
+    const { store, bitswap } = this.#context
     const local = await store.getBlock(cid)
     if (local !== undefined) return local
     this.#startSearch()
-    return fetchBlock({ store, driver, session: this.#session, signal: this.#signal, keep }, cid)
+    return fetchBlock({ store, bitswap, session: this.#session, signal: this.#signal, keep }, cid)
   }
 
   #startSearch(): void {

@@ -10,18 +10,17 @@ import { resolvePath } from '../content/path.ts'
 import { rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { peerKey, type RootKey } from '../core/types.ts'
-import type { Bitswap } from '../exchange/bitswap/bitswap.ts'
 import type { Routing } from '../routing/routing.ts'
 import type { Store } from '../store/types.ts'
 import { addPath } from './adding.ts'
 import type { ShareLibp2p } from './libp2p.ts'
 import { Neighbours } from './neighbours.ts'
 import { copyOut, placeFor } from './place.ts'
-import { ReadSession } from './session.ts'
+import { type ReadingContext, ReadSession } from './session.ts'
 import { Shares } from './shares.ts'
-import type { SwarmDriver } from './swarm-driver.ts'
 import { checkPeerAddress, formatLink, parseTarget, type Target } from './target.ts'
 import type * as Api from './types.ts'
+import type { Wires } from './wires.ts'
 
 /** How often a running `get` reports. */
 const REPORT_MS = 250
@@ -31,25 +30,26 @@ const DIAL_TIMEOUT_MS = 15_000
 
 export interface Parts {
   readonly store: Store
-  readonly driver: SwarmDriver
+  readonly wires: Wires
   readonly libp2p: ShareLibp2p
   readonly routing: Routing
-  readonly bitswap: Bitswap | undefined
   readonly log: (line: string) => void
 }
 
 export class ShareNode implements Api.Node {
-  readonly #parts: Parts & { readonly neighbours: Neighbours }
+  readonly #parts: Parts & ReadingContext
   readonly #shares: Shares
   readonly #events = new EventEmitter()
   #stopped: Promise<void> | undefined
 
   constructor(parts: Parts) {
-    const { libp2p } = parts
+    const { libp2p, wires } = parts
     const neighbours = new Neighbours(libp2p)
-    this.#parts = { ...parts, neighbours }
+    this.#parts = { ...parts, neighbours, driver: wires.driver, bitswap: wires.bitswap }
     this.#shares = new Shares({
       ...this.#parts,
+      traffic: wires.traffic,
+      join: (root, peer) => wires.join(root, peer),
       addressOf: (peer) => libp2p.getConnections(peerIdFromString(peer))[0]?.remoteAddr.toString(),
       onChange: (root) => this.#emit('share', { cid: root, share: this.#shares.describe(root) }),
     })
@@ -73,7 +73,6 @@ export class ShareNode implements Api.Node {
 
   async add(path: string, options: Api.AddOptions = {}): Promise<Api.ShareInfo> {
     const row = await addPath(this.#parts.store, path, options)
-    this.#parts.driver.close(row.root)
     this.#shares.announce(row.root)
     return this.#describe(row.root)
   }
@@ -209,23 +208,22 @@ export class ShareNode implements Api.Node {
   }
 
   onBan(root: RootKey, banned: Api.BannedPeer): void {
-    const { bitswap, libp2p, log } = this.#parts
+    const { wires, libp2p, log } = this.#parts
     log(`banned ${banned.id}: it ${banned.reason}`)
     this.#shares.ban(root, banned)
     this.#emit('banned', { cid: root, peer: banned })
-    bitswap?.drop(peerKey(banned.id))
+    wires.drop(peerKey(banned.id))
     void libp2p
       .hangUp(peerIdFromString(banned.id))
       .catch((error: unknown) => log(`hang up: ${ShareError.from(error).message}`))
   }
 
   async #shutDown(): Promise<void> {
-    const { bitswap, driver, libp2p, neighbours, routing, store } = this.#parts
+    const { wires, libp2p, neighbours, routing, store } = this.#parts
     await this.#shares.stop()
-    driver.stop()
     neighbours.stop()
     await routing.stop()
-    await bitswap?.stop()
+    await wires.stop()
     await libp2p.stop()
     await store.close()
   }

@@ -6,10 +6,11 @@ import { base32 } from 'multiformats/bases/base32'
 import { CID } from 'multiformats/cid'
 import { parseCid, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
-import type { RootKey } from '../core/types.ts'
+import type { PeerKey, RootKey } from '../core/types.ts'
 import type { ShareRow, Store } from '../store/types.ts'
 import type { SearchContext } from './search.ts'
 import { describeShare } from './status.ts'
+import type { Traffic } from './traffic.ts'
 import { Transfer, type TransferRequest } from './transfer.ts'
 import type { BannedPeer, ShareInfo } from './types.ts'
 
@@ -18,6 +19,9 @@ const MOST_FILE_ROOTS = 1_000
 
 export interface SharesContext extends SearchContext {
   readonly store: Store
+  readonly traffic: Traffic
+  /** The peer has the root. */
+  join(root: RootKey, peer: PeerKey): void
   addressOf(peer: string): string | undefined
   onChange(root: RootKey): void
   readonly log: (line: string) => void
@@ -69,13 +73,14 @@ export class Shares {
   }
 
   describe(root: RootKey): ShareInfo | undefined {
-    const { store, driver, routing, addressOf } = this.#context
+    const { store, driver, traffic, routing, addressOf } = this.#context
     const row = store.share(root)
     if (row === undefined) return undefined
     return describeShare({
       row,
       transfer: this.#transfers.get(root),
-      traffic: driver.traffic,
+      members: driver.peers(root),
+      traffic,
       banned: this.#banned.get(root) ?? [],
       announced: routing.announced(cidOf(root)),
       addressOf,
@@ -144,13 +149,13 @@ export class Shares {
   }
 
   async remove(root: RootKey): Promise<void> {
-    const { store, driver, routing } = this.#context
+    const { store, driver, routing, traffic } = this.#context
     await this.#stopTransfer(
       root,
       new ShareError('INTERRUPTED', 'the share was removed', 'get it again if that was a mistake'),
     )
     driver.close(root)
-    driver.traffic.forget(root)
+    traffic.forget(root)
     this.#banned.delete(root)
     await routing.withdraw(cidOf(root))
     await store.remove(root)
@@ -161,7 +166,7 @@ export class Shares {
 
   /** Tells peers that wait for it, and the DHTs, in the background: the root at once, then the files below it. */
   announce(root: RootKey): void {
-    void Promise.all([this.#context.driver.onServed(cidOf(root)), this.#announceAll(root)]).catch(
+    void Promise.all([this.#context.bitswap.onServed(cidOf(root)), this.#announceAll(root)]).catch(
       (thrown: unknown) => this.#context.log(`announce ${root}: ${ShareError.from(thrown).message}`),
     )
   }

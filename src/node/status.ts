@@ -1,12 +1,15 @@
 /** What a share looks like from outside: its row in the catalogue, its transfer if one runs, and its traffic. */
 import type { ShareRow } from '../store/types.ts'
-import type { Traffic } from './traffic.ts'
+import type { PeerView } from '../swarm/events.ts'
+import type { PeerTraffic, Traffic } from './traffic.ts'
 import type { Transfer } from './transfer.ts'
 import type { BannedPeer, PeerInfo, ShareInfo, ShareState } from './types.ts'
 
 export interface ShareView {
   readonly row: ShareRow
   readonly transfer: Transfer | undefined
+  /** Those who take part in its swarm. */
+  readonly members: readonly PeerView[]
   readonly traffic: Traffic
   readonly banned: readonly BannedPeer[]
   readonly announced: boolean
@@ -34,6 +37,7 @@ export function describeShare(view: ShareView): ShareInfo {
     peers,
     banned,
     damaged: row.damaged,
+    limits: row.limits,
     error: transfer?.error?.toJSON(),
     announced,
   }
@@ -47,20 +51,33 @@ function stateOf(row: ShareRow, transfer: Transfer | undefined): ShareState {
   return transfer?.state === 'downloading' ? 'downloading' : 'resolving'
 }
 
-function peersOf({ row, traffic, transfer, addressOf }: ShareView): PeerInfo[] {
-  const moved = traffic.peers(row.root).map(({ peer, ...figures }) => ({
+/** Those who take part, then those who were only found so far. */
+function peersOf({ row, members, traffic, transfer, addressOf }: ShareView): PeerInfo[] {
+  const moved = new Map<string, Omit<PeerTraffic, 'peer'>>(
+    traffic.peers(row.root).map(({ peer, ...figures }) => [peer, figures]),
+  )
+  const known = new Set<string>(members.map(({ peer }) => peer))
+  const found = [...(transfer?.peers ?? [])].filter((peer) => !known.has(peer))
+  const views = [...members, ...found.map((peer) => ({ ...NEWCOMER, peer }))]
+  return views.map(({ peer, ...view }) => ({
     id: peer,
-    wire: 'bitswap' as const,
+    ...view,
     address: addressOf(peer),
-    ...figures,
+    ...(moved.get(peer) ?? NOTHING),
   }))
-  const known = new Set<string>(moved.map((peer) => peer.id))
-  const idle = [...(transfer?.peers ?? [])].filter((peer) => !known.has(peer))
-  const nothing = { uploaded: 0, downloaded: 0, rates: { up: 0, down: 0 } }
-  return [
-    ...moved,
-    ...idle.map((id) => ({ id, wire: 'bitswap' as const, address: addressOf(id), ...nothing })),
-  ]
+}
+
+const NOTHING = { uploaded: 0, downloaded: 0, rates: { up: 0, down: 0 } }
+
+/** DAG nodes come by Bitswap, until it turns out how pieces do. */
+const NEWCOMER: Omit<PeerView, 'peer'> = {
+  wire: 'bitswap',
+  pieces: 0,
+  choked: false,
+  interested: false,
+  choking: false,
+  wanted: false,
+  snubbed: false,
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)

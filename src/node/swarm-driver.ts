@@ -1,93 +1,64 @@
 /**
- * Translates between the scheduler, which decides, and Bitswap and the store, which act. It holds the bytes
- * of pieces between their arrival and their being stored, and knows which CID is which piece.
+ * Carries out what the scheduler decides: tells it every event, wakes it when its time has come, and routes each
+ * action to the wire by which its peer takes part, or to the store. Actions run at once and in order; what they
+ * lead to is told to the scheduler when all of them have run.
  */
-import type { CID } from 'multiformats/cid'
 import type { PieceTable } from '../content/manifest.ts'
-import { blockKey } from '../core/cid.ts'
-import { ShareError } from '../core/errors.ts'
+import { Bitfield } from '../core/bitfield.ts'
 import { createPrng } from '../core/prng.ts'
-import type { BlockKey, Millis, PeerKey, RootKey } from '../core/types.ts'
-import type { Bitswap, BitswapHost } from '../exchange/bitswap/bitswap.ts'
-import type { PeerWant } from '../exchange/bitswap/ledger.ts'
-import { type FetchSession, NodeFetcher } from '../exchange/bitswap/node-fetcher.ts'
-import type { Store } from '../store/types.ts'
-import type { SwarmAction, SwarmEvent } from '../swarm/events.ts'
+import type { Millis, PeerKey, RootKey } from '../core/types.ts'
+import type { PeerWireAction } from '../exchange/peer-wire/host.ts'
+import type { PeerView, SwarmAction, SwarmEvent, Wire } from '../swarm/events.ts'
 import { Scheduler } from '../swarm/scheduler.ts'
-import { BlockServer } from './block-server.ts'
-import { Traffic } from './traffic.ts'
+import type { ArrivingPieces } from './arriving-pieces.ts'
+import type { BitswapWire } from './bitswap-wire.ts'
+import type { Joining } from './joining.ts'
+import { type DownloadPort, type OpenSwarm, OpenSwarms, wholeSwarm } from './open-swarms.ts'
+import type { ShareWire } from './share-wire.ts'
 import type { BannedPeer } from './types.ts'
 
-/** What a running download lends to the driver. */
-export interface DownloadPort {
-  readonly pieces: PieceTable
-  readonly session: FetchSession
-  has(piece: number): boolean
-  /** Resolves once the bytes are written. */
-  store(piece: number, block: Uint8Array): Promise<void>
-  /** All pieces are stored. */
-  onComplete(): void
-  /** The first piece is here: from now on this node is worth asking. */
-  onFirstPiece(): void
-  onFailure(error: ShareError): void
+/** What the driver drives. They call back into it, so they come second. */
+export interface Driven {
+  readonly bitswap: BitswapWire
+  readonly share: ShareWire
+  readonly joining: Joining
+  readonly arriving: ArrivingPieces
 }
 
-interface Active {
-  readonly port: DownloadPort
-  readonly index: Map<BlockKey, number>
-  /** Blocks received and not stored yet. */
-  readonly held: Map<number, Uint8Array>
-  hasPieces: boolean
-}
+type PeerAction = Exclude<
+  Extract<SwarmAction, { readonly peer: PeerKey }>,
+  { readonly type: 'ban' | 'verify-and-store' | 'discard' }
+>
 
 export interface SwarmDriverOptions {
-  readonly store: Store
   readonly now: () => Millis
   readonly seed: number
+  /** A swarm was opened. */
+  onOpen(root: RootKey): void
   /** Closes the peer's connections, and keeps it from coming back. */
   onBan(root: RootKey, banned: BannedPeer): void
 }
 
-export class SwarmDriver implements BitswapHost {
-  readonly traffic: Traffic
-  readonly fetcher: NodeFetcher
+export class SwarmDriver {
+  readonly swarms = new OpenSwarms()
   readonly #options: SwarmDriverOptions
   readonly #scheduler: Scheduler
-  readonly #server: BlockServer
-  readonly #active = new Map<RootKey, Active>()
-  /** Roots that are searched for, with what to do when a peer has one. */
-  readonly #searches = new Map<BlockKey, Set<(peer: PeerKey) => void>>()
-  /** The block of the `received` that is being handled: held only if the scheduler has it stored. */
-  #arriving: Uint8Array | undefined
-  #bitswap: Bitswap | undefined
+  #driven: Driven | undefined
+  /** Events that came while another one was being handled. */
+  readonly #events: SwarmEvent[] = []
+  #handling = false
   #timer: NodeJS.Timeout | undefined
+  /** When the timer fires. */
+  #due = Number.POSITIVE_INFINITY
   #stopped = false
 
   constructor(options: SwarmDriverOptions) {
     this.#options = options
-    this.#server = new BlockServer({
-      store: options.store,
-      traffic: () => this.traffic,
-      exchange: () => this.#exchange,
-      dispatch: (event) => this.#dispatch(event),
-      downloads: {
-        has: (root) => this.#active.has(root),
-        hasPiece: (root, piece) => this.#active.get(root)?.port.has(piece) === true,
-        pieces: (root) => this.#active.get(root)?.port.pieces,
-        join: (root, peer) => this.join(root, peer),
-      },
-    })
-    this.traffic = new Traffic(options.now)
     this.#scheduler = new Scheduler(createPrng(options.seed))
-    this.fetcher = new NodeFetcher({
-      want: (peer, cids, kind) => this.#exchange.want(peer, cids, kind),
-      cancel: (peer, cid) => this.#exchange.cancel(peer, cid),
-    })
   }
 
-  /** The exchange calls back into the driver, so it comes second. */
-  attach(bitswap: Bitswap): void {
-    this.#bitswap = bitswap
+  attach(driven: Driven): void {
+    this.#driven = driven
   }
 
   stop(): void {
@@ -95,255 +66,183 @@ export class SwarmDriver implements BitswapHost {
     clearTimeout(this.#timer)
   }
 
-  limitDownload(rate: number): void {
-    this.#dispatch({ type: 'limited', down: rate })
+  /** Bytes a second, for one root or for all; 0 is unlimited. */
+  limitDownload(down: number, root?: RootKey): void {
+    this.dispatch({ type: 'limited', down, ...(root !== undefined && { root }) })
   }
 
   isBanned(peer: PeerKey): boolean {
     return this.#scheduler.isBanned(peer)
   }
 
-  // --- downloads
+  peers(root: RootKey): readonly PeerView[] {
+    return this.#scheduler.peers(root)
+  }
 
-  open(root: RootKey, port: DownloadPort): void {
+  // --- the life of a swarm
+
+  /** A download begins. */
+  open(root: RootKey, download: DownloadPort, read: OpenSwarm['read']): void {
     this.close(root)
-    this.#active.set(root, { port, index: new Map(), held: new Map(), hasPieces: false })
-    this.#dispatch({ type: 'opened', root, sizes: [], have: [], final: false })
+    const { pieces } = download
+    this.swarms.add({
+      root,
+      pieces,
+      have: new Bitfield(0),
+      final: false,
+      download,
+      read,
+      shares: new Set([root]),
+    })
+    this.dispatch({ type: 'opened', root, sizes: [], have: [], final: false })
+    this.#options.onOpen(root)
   }
 
   /** The walk found pieces up to the table's length; `found` of them are stored already. */
   grow(root: RootKey, from: number, found: readonly number[], final: boolean): void {
-    const active = this.#active.get(root)
-    if (active === undefined) return
-    const { pieces } = active.port
-    for (let piece = from; piece < pieces.length; piece++)
-      active.index.set(blockKey(pieces.cid(piece)), piece)
-    if (found.length > 0) this.#firstPiece(active)
-    this.#dispatch({ type: 'grown', root, sizes: pieces.blockSizes.subarray(from), found, final })
+    const swarm = this.swarms.get(root)
+    if (swarm?.download === undefined) return
+    const { pieces } = swarm
+    if (pieces.length > swarm.have.length) swarm.have = swarm.have.resized(pieces.length)
+    const first = swarm.have.count === 0 && found.length > 0
+    for (const piece of found) swarm.have.add(piece)
+    swarm.final = final
+    this.#wires.bitswap.grew(swarm, from)
+    this.dispatch({ type: 'grown', root, sizes: pieces.blockSizes.subarray(from), found, final })
+    if (first) swarm.download.onFirstPiece()
+    if (final) this.#wires.share.counted(root)
   }
 
-  /** Ends the swarm of this root, whichever way it was used. */
+  /** The download is over: from now on the same swarm, with the same peers, seeds. */
+  finish(root: RootKey): void {
+    const swarm = this.swarms.get(root)
+    if (swarm === undefined) return
+    this.#wires.joining.closed(root)
+    this.#wires.bitswap.finished(swarm)
+    swarm.download = undefined
+  }
+
+  /** Something that is wholly here is traded in. */
+  seed(root: RootKey, pieces: PieceTable, source: Pick<OpenSwarm, 'read' | 'shares'>): void {
+    this.swarms.add(wholeSwarm(root, pieces, source))
+    const { blockSizes: sizes, length } = pieces
+    this.dispatch({ type: 'opened', root, sizes, have: Array(length).keys(), final: true })
+    this.#options.onOpen(root)
+  }
+
+  /** Ends the swarm of this root, and those that give out bytes of its share. */
   close(root: RootKey): void {
-    const active = this.#active.get(root)
-    for (const block of active?.held.values() ?? []) this.#exchange.release(block.byteLength)
-    active?.held.clear()
-    if (active !== undefined) for (const peer of active.port.session.peers) this.#cancelAll(peer, active)
-    this.#active.delete(root)
-    this.#server.close(root)
-    this.#dispatch({ type: 'closed', root })
-  }
-
-  // --- finding peers
-
-  /** Calls back for each peer that says it has this root, until the returned function is called. */
-  search(root: CID, onPeer: (peer: PeerKey) => void): () => void {
-    const key = blockKey(root)
-    const listeners = this.#searches.get(key) ?? new Set()
-    this.#searches.set(key, listeners.add(onPeer))
-    return () => {
-      listeners.delete(onPeer)
-      if (listeners.size === 0) this.#searches.delete(key)
+    for (const swarm of [...this.swarms]) {
+      if (swarm.root !== root && !swarm.shares.has(root)) continue
+      this.#wires.joining.closed(swarm.root)
+      this.#wires.share.close(swarm.root)
+      this.#wires.bitswap.close(swarm)
+      this.#wires.arriving.close(swarm.root)
+      this.swarms.delete(swarm.root)
+      this.dispatch({ type: 'closed', root: swarm.root })
     }
   }
 
-  /** Asks a peer whether it has the root. The question stands until it is answered. */
-  askRoot(peer: PeerKey, root: CID): void {
-    if (!this.isBanned(peer)) this.#exchange.want(peer, [root], 'have')
-  }
-
-  forgetRoot(peer: PeerKey, root: CID): void {
-    this.#exchange.cancel(peer, root)
-  }
-
-  /** The peer is a source of this download. */
-  join(root: RootKey, peer: PeerKey): void {
-    const active = this.#active.get(root)
-    if (active === undefined || this.isBanned(peer)) return
-    this.fetcher.joined(active.port.session, peer)
-    this.#dispatch({ type: 'joined', root, peer })
-  }
-
-  /** A DAG node was stored: whoever waited for it gets it. */
-  onNodeStored(cid: CID): void {
-    this.#server.nodeStored(cid)
-  }
-
-  /** A root was added, resumed or repaired: peers that were told DONT_HAVE are told again. */
-  onServed(root: CID): Promise<void> {
-    return this.#server.onServed(root)
-  }
-
-  // --- Bitswap's host
-
-  onBlock(peer: PeerKey, cid: CID, block: Uint8Array): void {
-    this.#rootSeen(peer, cid)
-    this.fetcher.offer(cid, block)
-    const key = blockKey(cid)
-    for (const [root, active] of this.#active) {
-      const piece = active.index.get(key)
-      if (piece !== undefined) this.#receivePiece(root, active, peer, piece, block)
-    }
-  }
-
-  async onStrayBlock(peer: PeerKey, cid: CID): Promise<void> {
-    const { store } = this.#options
-    if ((await store.locate(cid)).length > 0 || (await store.blockSize(cid)) !== undefined) return
-    const root = [...this.#active].find(([, active]) => active.port.session.peers.has(peer))?.[0]
-    if (root !== undefined) this.#dispatch({ type: 'corrupt', root, peer })
-  }
-
-  onPresences(peer: PeerKey, presences: Parameters<BitswapHost['onPresences']>[1]): void {
-    const answers = new Map<RootKey, { has: number[]; lacks: number[] }>()
-    for (const { cid, has, asked } of presences) {
-      if (has) this.#rootSeen(peer, cid)
-      else this.fetcher.lacks(peer, cid)
-      for (const { root, piece } of this.#piecesOf(cid)) {
-        if (!has && asked === 'block') this.#exchange.cancel(peer, cid)
-        const answer = answers.get(root) ?? { has: [], lacks: [] }
-        answers.set(root, answer)
-        answer[has ? 'has' : 'lacks'].push(piece)
-      }
-    }
-    for (const [root, { has, lacks }] of answers) {
-      if (lacks.length > 0) this.#dispatch({ type: 'lacks', root, peer, pieces: lacks })
-      if (has.length > 0) this.#dispatch({ type: 'has', root, peer, pieces: has })
-    }
-  }
-
-  onWants(peer: PeerKey, wants: readonly PeerWant[], dropped: readonly CID[]): Promise<void> {
-    return this.#server.onWants(peer, wants, dropped)
-  }
-
-  onBytes(peer: PeerKey): void {
-    for (const [root, active] of this.#active) {
-      if (active.port.session.peers.has(peer)) this.#dispatch({ type: 'progressed', root, peer, bytes: 0 })
-    }
-  }
-
-  onGone(peer: PeerKey): void {
-    for (const [root, active] of this.#active) {
-      this.fetcher.left(active.port.session, peer)
-      this.#dispatch({ type: 'left', root, peer })
-    }
-    this.#server.onGone(peer)
-  }
-
-  // --- pieces on their way in
-
-  #receivePiece(root: RootKey, active: Active, peer: PeerKey, piece: number, block: Uint8Array): void {
-    this.#dispatch({ type: 'progressed', root, peer, bytes: block.byteLength })
-    this.traffic.downloaded(root, peer, active.port.pieces.size(piece))
-    this.#options.store.count(root, { downloaded: active.port.pieces.size(piece) })
-    this.#arriving = block
-    this.#dispatch({ type: 'received', root, peer, piece })
-    this.#arriving = undefined
-  }
-
-  /** Bitswap names a block by its hash, so what arrived for a piece is right already. */
-  async #store(root: RootKey, peer: PeerKey, piece: number): Promise<void> {
-    const active = this.#active.get(root)
-    const block = this.#arriving
-    if (active === undefined || block === undefined) return
-    active.held.set(piece, block)
-    this.#exchange.hold(block.byteLength)
-    this.#dispatch({ type: 'verified', root, peer, piece })
-    try {
-      await active.port.store(piece, block)
-      if (this.#active.get(root) !== active) return
-      this.#firstPiece(active)
-      this.#dispatch({ type: 'stored', root, peer, piece })
-    } catch (thrown) {
-      if (this.#active.get(root) !== active) return
-      this.#dispatch({ type: 'store-failed', root, peer, piece })
-      active.port.onFailure(ShareError.from(thrown, 'store a piece'))
-    } finally {
-      if (active.held.delete(piece)) this.#exchange.release(block.byteLength)
-    }
-  }
-
-  #firstPiece(active: Active): void {
-    if (active.hasPieces) return
-    active.hasPieces = true
-    active.port.onFirstPiece()
+  /** Pieces that somebody waits for, the most urgent first. */
+  hurry(root: RootKey, pieces: readonly number[]): void {
+    this.dispatch({ type: 'urgent', root, pieces })
   }
 
   // --- the scheduler
 
-  #dispatch(event: SwarmEvent): void {
+  /** Tells the scheduler, and does what it answers; inside of an action, when the actions before have run. */
+  dispatch(event: SwarmEvent): void {
     if (this.#stopped) return
-    for (const action of this.#scheduler.handle(event, this.#options.now())) this.#act(action)
+    this.#events.push(event)
+    if (this.#handling) return
+    this.#handling = true
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        this.#note(next)
+        for (const action of this.#scheduler.handle(next, this.#options.now())) this.#act(action)
+      }
+    } finally {
+      this.#handling = false
+    }
     this.#rearm()
   }
 
+  /** What the swarms' own books take from an event. */
+  #note(event: SwarmEvent): void {
+    if (!('root' in event) || event.root === undefined) return
+    const swarm = this.swarms.get(event.root)
+    if (swarm === undefined) return
+    switch (event.type) {
+      case 'joined':
+        swarm.members.set(event.peer, event.wire)
+        return
+      case 'left':
+        swarm.members.delete(event.peer)
+        return
+      case 'stored':
+        if (swarm.have.add(event.piece) && swarm.have.count === 1) swarm.download?.onFirstPiece()
+        return
+    }
+  }
+
   #act(action: SwarmAction): void {
+    const { arriving, bitswap, share } = this.#wires
+    const swarm = 'root' in action ? this.swarms.get(action.root) : undefined
     switch (action.type) {
-      case 'ask':
-        this.#exchange.want(action.peer, this.#cids(action.root, action.pieces), 'have')
-        return
-      case 'request':
-        this.#exchange.want(action.peer, this.#cids(action.root, [action.piece]), 'block')
-        return
-      case 'remind':
-        this.#exchange.remind(action.peer, this.#cids(action.root, action.pieces))
-        return
-      case 'cancel':
-        for (const cid of this.#cids(action.root, [action.piece])) this.#exchange.cancel(action.peer, cid)
-        return
       case 'verify-and-store':
-        void this.#store(action.root, action.peer, action.piece)
-        return
-      case 'send':
-        void this.#server.send(action.root, action.peer, action.piece)
-        return
+        if (swarm !== undefined) void arriving.settle(swarm, action.piece)
+        break
+      case 'discard':
+        arriving.discard(action.root, action.piece)
+        break
       case 'have':
-        this.#server.tellHave(action.root, action.piece)
-        return
+        bitswap.tellHave(action.root, action.piece)
+        share.act(action)
+        break
+      case 'expect':
+      case 'expect-no-more':
+        share.act(action)
+        break
       case 'ban':
         this.#options.onBan(action.root, { id: action.peer, reason: action.reason })
-        return
+        break
       case 'completed':
-        this.#active.get(action.root)?.port.onComplete()
-        return
+        swarm?.download?.onComplete()
+        break
+      default:
+        this.#actOnPeer(action, swarm?.members.get(action.peer))
     }
   }
 
+  #actOnPeer(action: PeerAction, wire: Wire | undefined): void {
+    const { bitswap, share } = this.#wires
+    if (wire === 'bitswap') bitswap.act(action)
+    else if (wire !== undefined && isOnPeerWire(action)) share.act(action)
+  }
+
+  /** Most events change nothing about the time; a timer that is early sets itself anew. */
   #rearm(): void {
-    clearTimeout(this.#timer)
     const due = this.#scheduler.nextTimeout()
-    if (due === undefined || this.#stopped) return
-    const wait = Math.max(1, due - this.#options.now())
-    this.#timer = setTimeout(() => this.#dispatch({ type: 'woke' }), wait)
+    if (due === undefined || due >= this.#due || this.#stopped) return
+    clearTimeout(this.#timer)
+    this.#due = due
+    this.#timer = setTimeout(() => this.#onTime(), Math.max(1, due - this.#options.now()))
   }
 
-  // --- look-ups
-
-  get #exchange(): Bitswap {
-    if (this.#bitswap === undefined) throw new Error('the driver has no exchange yet')
-    return this.#bitswap
+  #onTime(): void {
+    this.#due = Number.POSITIVE_INFINITY
+    const due = this.#scheduler.nextTimeout()
+    if (due !== undefined && due <= this.#options.now()) this.dispatch({ type: 'woke' })
+    else this.#rearm()
   }
 
-  #rootSeen(peer: PeerKey, cid: CID): void {
-    for (const onPeer of this.#searches.get(blockKey(cid)) ?? []) onPeer(peer)
+  get #wires(): Driven {
+    if (this.#driven === undefined) throw new Error('the driver has no wires yet')
+    return this.#driven
   }
+}
 
-  #piecesOf(cid: CID): { root: RootKey; piece: number }[] {
-    const key = blockKey(cid)
-    const found: { root: RootKey; piece: number }[] = []
-    for (const [root, active] of this.#active) {
-      const piece = active.index.get(key)
-      if (piece !== undefined) found.push({ root, piece })
-    }
-    return found
-  }
-
-  #cids(root: RootKey, pieces: readonly number[]): CID[] {
-    const table = this.#active.get(root)?.port.pieces
-    return table === undefined ? [] : pieces.map((piece) => table.cid(piece))
-  }
-
-  #cancelAll(peer: PeerKey, active: Active): void {
-    for (const piece of active.index.values()) {
-      if (!active.port.has(piece)) this.#exchange.cancel(peer, active.port.pieces.cid(piece))
-    }
-  }
+/** Questions are asked on Bitswap alone. */
+function isOnPeerWire(action: PeerAction): action is Extract<PeerAction, PeerWireAction> {
+  return action.type !== 'ask' && action.type !== 'unask' && action.type !== 'remind'
 }

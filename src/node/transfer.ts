@@ -7,10 +7,11 @@ import type { CID } from 'multiformats/cid'
 import type { Manifest } from '../content/manifest.ts'
 import { type WalkEvent, walkManifest } from '../content/walk.ts'
 import { ShareError } from '../core/errors.ts'
-import type { RootKey } from '../core/types.ts'
+import type { PeerKey, RootKey } from '../core/types.ts'
 import { FetchSession } from '../exchange/bitswap/node-fetcher.ts'
 import type { Download, ShareRow, Store } from '../store/types.ts'
 import { fetchBlock } from './fetch-block.ts'
+import type { DownloadPort } from './open-swarms.ts'
 import { Search, type SearchContext } from './search.ts'
 
 /** After this long with nobody found, the user is told; the search goes on. */
@@ -30,6 +31,8 @@ export interface TransferRequest {
 
 export interface TransferContext extends SearchContext {
   readonly store: Store
+  /** The peer has the root. */
+  join(root: RootKey, peer: PeerKey): void
   /** The first verified piece is here. */
   onFirstPiece(root: CID): void
   onState(transfer: Transfer): void
@@ -58,8 +61,7 @@ export class Transfer {
     this.root = root
     this.request = request
     this.#context = context
-    const { driver } = context
-    this.#search = new Search(context, request.root, request.peers, (peer) => driver.join(root, peer))
+    this.#search = new Search(context, request.root, request.peers, (peer) => context.join(root, peer))
     this.#settled.promise.catch(() => undefined)
     this.#nobody = setTimeout(() => this.#sayNobody(), NOBODY_AFTER_MS)
   }
@@ -117,7 +119,9 @@ export class Transfer {
     const source = known === undefined ? this.#walk() : { manifest: known, events: whole(known) }
     if (known !== undefined) this.#inlineBytes = known.size - pieceBytes(known)
     this.#manifest = source.manifest
-    driver.open(this.root, this.#port(source.manifest, download))
+    driver.open(this.root, this.#port(source.manifest, download), (piece) =>
+      store.readPiece(this.root, piece),
+    )
     this.#search.start()
     let grown = 0
     for await (const event of source.events) {
@@ -132,10 +136,10 @@ export class Transfer {
   }
 
   #walk(): ReturnType<typeof walkManifest> {
-    const { store, driver } = this.#context
+    const { store, bitswap } = this.#context
     const { signal } = this.#stopping
     const fetchNode = (cid: CID): Promise<Uint8Array> =>
-      fetchBlock({ store, driver, session: this.#session, signal, keep: true }, cid)
+      fetchBlock({ store, bitswap, session: this.#session, signal, keep: true }, cid)
     return walkManifest(this.request.root, { fetchNode, signal })
   }
 
@@ -184,11 +188,10 @@ export class Transfer {
     }
   }
 
-  #port(manifest: Manifest, download: Download): Parameters<SearchContext['driver']['open']>[1] {
+  #port(manifest: Manifest, download: Download): DownloadPort {
     return {
       pieces: manifest.pieces,
       session: this.#session,
-      has: (piece) => download.have.has(piece),
       store: async (piece, block) => {
         // the walk may find a further place for the piece while it is being written
         for (let written = 0; written !== manifest.pieces.places(piece).length; ) {
@@ -210,7 +213,7 @@ export class Transfer {
     if (this.#stopping.signal.aborted) return
     this.#search.stop()
     const row = await download.finish()
-    this.#context.driver.close(this.root)
+    this.#context.driver.finish(this.root)
     clearTimeout(this.#nobody)
     this.#enter('complete')
     this.#settled.resolve(row)

@@ -10,10 +10,25 @@ export interface Rates {
   readonly down: number
 }
 
+/** A peer that takes part in the swarm of a share. */
 export interface PeerInfo {
   readonly id: string
-  readonly wire: 'bitswap'
+  /** The protocol by which pieces move between us. */
+  readonly wire: 'share' | 'bitswap' | 'bittorrent'
   readonly address: string | undefined
+  /** How many pieces it says that it has. */
+  readonly pieces: number
+  /** It serves us only what it offers itself. */
+  readonly choked: boolean
+  /** We want something that it has. */
+  readonly interested: boolean
+  /** We serve it only what we offer ourselves. */
+  readonly choking: boolean
+  /** It wants something that we have. */
+  readonly wanted: boolean
+  /** It has not sent for long what it was asked for. */
+  readonly snubbed: boolean
+  /** File bytes sent to it and received from it since this node started. */
   readonly uploaded: number
   readonly downloaded: number
   readonly rates: Rates
@@ -47,6 +62,8 @@ export interface ShareInfo {
   readonly peers: readonly PeerInfo[]
   readonly banned: readonly BannedPeer[]
   readonly damaged: readonly DamagedFile[]
+  /** Limits of this share alone; 0 is unlimited. */
+  readonly limits: Rates
   /** Why the state is `failed`. */
   readonly error: ErrorJson | undefined
   readonly announced: boolean

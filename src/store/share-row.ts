@@ -15,6 +15,8 @@ export interface KeptShare {
   readonly partial: PartialState
 }
 
+export const NO_LIMITS: ShareRow['limits'] = { up: 0, down: 0 }
+
 const PHASES: readonly Phase[] = ['incomplete', 'finishing', 'complete']
 const PARTIAL_STATES: readonly PartialState[] = ['none', 'begun', 'suspect']
 
@@ -46,6 +48,7 @@ export function decodeShare(root: RootKey, bytes: Uint8Array): KeptShare | undef
     downloaded: amount(json.downloaded),
     addedAt: amount(json.addedAt),
     damaged: list(json.damaged).filter(isDamage),
+    limits: limits(json.limits),
     peers: list(json.peers).filter((peer) => typeof peer === 'string'),
   }
   return { row, slot, partial }
@@ -61,6 +64,11 @@ function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
 }
 
 const amount = (value: unknown): number => (typeof value === 'number' && value >= 0 ? value : 0)
+
+function limits(value: unknown): ShareRow['limits'] {
+  if (typeof value !== 'object' || value === null) return NO_LIMITS
+  return { up: amount('up' in value && value.up), down: amount('down' in value && value.down) }
+}
 
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 

@@ -6,7 +6,7 @@ import { errno, ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
 import { partialPath } from './partial.ts'
 import { kindAt, targetExists } from './place.ts'
-import type { KeptShare } from './share-row.ts'
+import { type KeptShare, NO_LIMITS } from './share-row.ts'
 import type { ShareTable } from './share-table.ts'
 import type { ShareRow } from './types.ts'
 
@@ -54,6 +54,7 @@ export function newRow(share: Asked, former: ShareRow | undefined): ShareRow {
     keptPieces: former?.keptPieces ?? 0,
     addedAt: former?.addedAt ?? Date.now(),
     damaged: [],
+    limits: NO_LIMITS,
     peers: share.peers,
   }
 }

@@ -32,6 +32,8 @@ export interface ShareRow {
   readonly addedAt: number
   /** Sources found changed or missing; such a share is not served. */
   readonly damaged: readonly { readonly file: string; readonly reason: string }[]
+  /** Bytes a second that this share may take, 0 for unlimited. */
+  readonly limits: { readonly up: number; readonly down: number }
   /** Peers named when the download was asked for; tried first when it resumes. */
   readonly peers: readonly string[]
 }

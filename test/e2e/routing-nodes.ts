@@ -17,6 +17,7 @@ export const LOOPBACK: Config = {
   'limits.down': 0,
   'discovery.mdns': false,
   dht: 'auto',
+  'wire.share': true,
   'peers.max': 100,
 }
 
@@ -50,7 +51,7 @@ export class RoutingNodes {
     const config = { ...LOOPBACK, ...options.config }
     const privateKey = await loadPrivateKey(home)
     const isBanned = options.isBanned ?? (() => false)
-    const libp2p = await createLibp2pNode({ home, config, privateKey, isBanned })
+    const libp2p = await createLibp2pNode({ home, config, privateKey, userAgent: 'share/test', isBanned })
     const routing = createRouting({ libp2p, bootstrap: config.bootstrap })
     const node: RoutingNode = {
       home,

@@ -14,8 +14,14 @@ import { FakeNode, shareInfo } from './fake-node.ts'
 const NOBODY = { code: 'NOBODY_HAS_IT', message: 'nobody found yet', hint: 'name a peer' } as const
 const PEER: PeerInfo = {
   id: 'p',
-  wire: 'bitswap',
+  wire: 'share',
   address: undefined,
+  pieces: 1,
+  choked: false,
+  interested: true,
+  choking: false,
+  wanted: false,
+  snubbed: false,
   uploaded: 0,
   downloaded: 40,
   rates: { up: 0, down: 9 },

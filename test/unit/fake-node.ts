@@ -20,6 +20,7 @@ export function shareInfo(change: Partial<ShareInfo> = {}): ShareInfo {
     peers: [],
     banned: [],
     damaged: [],
+    limits: { up: 0, down: 0 },
     error: undefined,
     announced: true,
     ...change,

@@ -1,0 +1,123 @@
+/**
+ * The bytes of pieces between their arrival and their being stored. A piece is put together from spans, which may
+ * come from several peers and wires, and is checked against its CID once it is whole; or it comes as one block that
+ * its wire has checked. Nothing changes while it is checked and stored.
+ */
+import { sha256 } from '../content/verify.ts'
+import { ShareError } from '../core/errors.ts'
+import type { RootKey } from '../core/types.ts'
+import type { SwarmEvent } from '../swarm/events.ts'
+import { isDownload, type OpenSwarm } from './open-swarms.ts'
+import { PieceBuffers } from './piece-buffers.ts'
+
+interface Arriving {
+  /** Where spans are put together, once one has come. */
+  assembled: Uint8Array<ArrayBuffer> | undefined
+  /** The whole block, checked by its wire. */
+  block: Uint8Array | undefined
+  /** It is being checked or stored. */
+  settling: boolean
+}
+
+type Outcome = 'refuted' | 'stored' | ShareError
+
+export interface ArrivingContext {
+  /** Tells the scheduler, unless the swarm is closed by now. */
+  tell(swarm: OpenSwarm, event: SwarmEvent): void
+  /** Bytes that wait for the disk, counted so that a slow one stops the reading of streams. */
+  hold(bytes: number): void
+  release(bytes: number): void
+}
+
+export class ArrivingPieces {
+  readonly #context: ArrivingContext
+  readonly #buffers = new PieceBuffers()
+  readonly #roots = new Map<RootKey, Map<number, Arriving>>()
+
+  constructor(context: ArrivingContext) {
+    this.#context = context
+  }
+
+  /** Copies bytes of a piece to their place in it. */
+  keep({ root, pieces }: OpenSwarm, piece: number, begin: number, data: Uint8Array): void {
+    const arriving = this.#arriving(root, piece)
+    if (arriving.settling) return
+    arriving.assembled ??= this.#buffers.take(pieces.blockSize(piece))
+    arriving.assembled.set(data, begin)
+  }
+
+  /** A checked block, for as long as `tell` runs: it is kept only if it is to be stored. */
+  lend({ root }: OpenSwarm, piece: number, block: Uint8Array, tell: () => void): void {
+    const arriving = this.#arriving(root, piece)
+    const { settling } = arriving
+    if (!settling) arriving.block = block
+    tell()
+    if (settling || arriving.settling) return
+    arriving.block = undefined
+    if (arriving.assembled === undefined) this.#forget(root, piece, arriving)
+  }
+
+  /** What came so far is of no use. */
+  discard(root: RootKey, piece: number): void {
+    const arriving = this.#roots.get(root)?.get(piece)
+    if (arriving === undefined || arriving.settling) return
+    this.#forget(root, piece, arriving)
+    this.#recycle(arriving)
+  }
+
+  close(root: RootKey): void {
+    for (const piece of [...(this.#roots.get(root)?.keys() ?? [])]) this.discard(root, piece)
+    this.#roots.delete(root)
+  }
+
+  /** Checks a whole piece and stores it, and tells of each step. */
+  async settle(swarm: OpenSwarm, piece: number): Promise<void> {
+    const { root } = swarm
+    const arriving = this.#arriving(root, piece)
+    const bytes = arriving.block ?? arriving.assembled
+    if (bytes === undefined) throw new Error(`nothing of piece ${piece} is here`)
+    arriving.settling = true
+    this.#context.hold(bytes.byteLength)
+    const outcome = await this.#outcome(swarm, piece, bytes, arriving.block !== undefined)
+    this.#context.release(bytes.byteLength)
+    // it may be asked for again at once, and then arrive anew
+    this.#forget(root, piece, arriving)
+    this.#recycle(arriving)
+    const type = outcome instanceof ShareError ? 'store-failed' : outcome
+    this.#context.tell(swarm, { type, root, piece })
+    if (outcome instanceof ShareError) swarm.download?.onFailure(outcome)
+  }
+
+  async #outcome(swarm: OpenSwarm, piece: number, bytes: Uint8Array, checked: boolean): Promise<Outcome> {
+    const { root, pieces } = swarm
+    if (!checked && Buffer.compare(sha256(bytes), pieces.digest(piece)) !== 0) return 'refuted'
+    this.#context.tell(swarm, { type: 'verified', root, piece })
+    try {
+      if (isDownload(swarm)) await swarm.download.store(piece, bytes)
+      return 'stored'
+    } catch (thrown) {
+      return ShareError.from(thrown, 'store a piece')
+    }
+  }
+
+  #arriving(root: RootKey, piece: number): Arriving {
+    const pieces = this.#roots.get(root) ?? new Map<number, Arriving>()
+    this.#roots.set(root, pieces)
+    const known = pieces.get(piece)
+    if (known !== undefined) return known
+    const arriving = { assembled: undefined, block: undefined, settling: false }
+    pieces.set(piece, arriving)
+    return arriving
+  }
+
+  #forget(root: RootKey, piece: number, arriving: Arriving): void {
+    const pieces = this.#roots.get(root)
+    if (pieces?.get(piece) !== arriving) return
+    pieces.delete(piece)
+    if (pieces.size === 0) this.#roots.delete(root)
+  }
+
+  #recycle({ assembled }: Arriving): void {
+    if (assembled !== undefined) this.#buffers.give(assembled)
+  }
+}

@@ -1,0 +1,131 @@
+/** The wires of a node under its one scheduler: how they are put together, started with libp2p, and stopped. */
+import { type Millis, type PeerKey, peerKey, type RootKey } from '../core/types.ts'
+import { Bitswap } from '../exchange/bitswap/bitswap.ts'
+import { Outflow } from '../exchange/outflow.ts'
+import { PeerWire } from '../exchange/peer-wire/peer-wire.ts'
+import type { Store } from '../store/types.ts'
+import { Limits } from '../swarm/limits.ts'
+import { SendWindow } from '../swarm/send-window.ts'
+import { ArrivingPieces } from './arriving-pieces.ts'
+import { BitswapWire } from './bitswap-wire.ts'
+import { Joining } from './joining.ts'
+import type { ShareLibp2p } from './libp2p.ts'
+import { PeerExchange } from './peer-exchange.ts'
+import { RateLimits } from './rate-limits.ts'
+import { Seeding } from './seeding.ts'
+import { ShareWire } from './share-wire.ts'
+import { SwarmDriver } from './swarm-driver.ts'
+import { Traffic } from './traffic.ts'
+import type { BannedPeer } from './types.ts'
+
+export interface WiresOptions {
+  readonly store: Store
+  readonly now: () => Millis
+  /** Of the scheduler's dice. */
+  readonly seed: number
+  /** Closes the peer's connections, and keeps it from coming back. */
+  onBan(root: RootKey, banned: BannedPeer): void
+  readonly log: (line: string) => void
+}
+
+export class Wires {
+  readonly driver: SwarmDriver
+  readonly bitswap: BitswapWire
+  readonly share: ShareWire
+  readonly limits: RateLimits
+  readonly traffic: Traffic
+  readonly #options: WiresOptions
+  readonly #joining: Joining
+  readonly #outflow: Outflow
+
+  constructor(options: WiresOptions) {
+    this.#options = options
+    const { store, now } = options
+    const limits = new Limits()
+    this.#outflow = new Outflow({ window: new SendWindow(), limits, now })
+    this.traffic = new Traffic(now)
+    this.driver = new SwarmDriver({ ...options, onOpen: (root) => this.limits.opened(root) })
+    this.limits = new RateLimits({ store, limits, driver: this.driver, now })
+    const { driver, traffic } = this
+    const arriving = new ArrivingPieces({
+      tell: (swarm, event) => {
+        if (driver.swarms.get(swarm.root) === swarm) driver.dispatch(event)
+      },
+      hold: (bytes) => this.#hold(bytes),
+      release: (bytes) => this.#release(bytes),
+    })
+    const seeding = new Seeding({ store, driver })
+    const common = { store, driver, arriving, seeding, traffic }
+    this.bitswap = new BitswapWire({ ...common, join: (root, peer) => this.join(root, peer) })
+    this.#joining = new Joining({
+      wants: (root, peer) => driver.swarms.get(root)?.download !== undefined && !driver.isBanned(peer),
+      wireOf: (root, peer) => driver.swarms.get(root)?.members.get(peer),
+      speaksShare: (peer) => this.share.speaks(peer),
+      openShare: (root, peer) => this.share.open(root, peer),
+      joinByBitswap: (root, peer) => this.bitswap.join(root, peer),
+    })
+    const joining = this.#joining
+    this.share = new ShareWire({ ...common, bitswap: this.bitswap, joining })
+    driver.attach({ bitswap: this.bitswap, share: this.share, joining, arriving })
+  }
+
+  /** Registers the protocols; before libp2p starts, so that the first identify names them. */
+  async start(libp2p: ShareLibp2p, options: { share: boolean; version: string }): Promise<void> {
+    const { now, log } = this.#options
+    const bitswap = new Bitswap({ libp2p, host: this.bitswap, outflow: this.#outflow, now, log })
+    this.bitswap.attach(bitswap)
+    await bitswap.start()
+    libp2p.addEventListener('peer:disconnect', ({ detail }) => this.#joining.gone(peerKey(detail.toString())))
+    if (!options.share) return
+    const wire = new PeerWire({
+      libp2p,
+      host: this.share,
+      version: options.version,
+      outflow: this.#outflow,
+      now,
+      log,
+    })
+    const exchange = new PeerExchange({
+      libp2p,
+      tell: (root, peer, news) => wire.tellPeers(root, news, peer),
+      isBanned: (peer) => this.driver.isBanned(peer),
+      isLookedFor: (root) => this.driver.swarms.get(root)?.download !== undefined,
+      now,
+    })
+    this.share.attach(wire, exchange)
+    await wire.start()
+  }
+
+  /** The peer has the root, or looks for it: it takes part in the download from now on. */
+  join(root: RootKey, peer: PeerKey): void {
+    const download = this.driver.swarms.get(root)?.download
+    if (download === undefined || this.driver.isBanned(peer)) return
+    this.bitswap.fetcher.joined(download.session, peer)
+    this.#joining.join(root, peer)
+  }
+
+  /** Forgets the peer; its connection is the caller's to close. */
+  drop(peer: PeerKey): void {
+    this.share.drop(peer)
+    this.bitswap.drop(peer)
+    this.#joining.gone(peer)
+  }
+
+  async stop(): Promise<void> {
+    this.driver.stop()
+    this.#joining.stop()
+    await this.share.stop()
+    await this.bitswap.stop()
+    this.#outflow.stop()
+  }
+
+  #hold(bytes: number): void {
+    this.bitswap.hold(bytes)
+    this.share.holdBytes(bytes)
+  }
+
+  #release(bytes: number): void {
+    this.bitswap.release(bytes)
+    this.share.releaseBytes(bytes)
+  }
+}
