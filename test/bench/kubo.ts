@@ -1,0 +1,63 @@
+/** kubo, by its commands. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { cached } from './cache.ts'
+import { output } from './processes.ts'
+import type { Peer, Place, Program } from './program.ts'
+
+const VERSION = '0.43.0'
+
+const PORT = 4001
+
+const MODULE = `module bench\n\ngo 1.25\n\nrequire github.com/ipfs/kubo v${VERSION}\n\ntool github.com/ipfs/kubo/cmd/ipfs\n`
+
+/** Uses the program at `path`, or builds one. */
+export async function kubo(path: string | undefined): Promise<Program> {
+  const program = path === undefined ? join(await cached(`kubo-${VERSION}`, build), 'ipfs') : resolve(path)
+  const version = (await output(program, ['version', '--number'])).trim()
+  return { name: 'kubo', version: `kubo ${version}`, start: (place) => start(program, place) }
+}
+
+/** By Go's own tools, from its module proxy: some minutes, once. */
+async function build(cwd: string): Promise<void> {
+  await writeFile(join(cwd, 'go.mod'), MODULE)
+  await output('go', ['mod', 'tidy'], '', { cwd })
+  await output('go', ['build', '-o', 'ipfs', 'github.com/ipfs/kubo/cmd/ipfs'], '', { cwd })
+}
+
+async function start(program: string, place: Place): Promise<Peer> {
+  const repository = join(place.directory, 'ipfs')
+  const env = { IPFS_PATH: repository, IPFS_TELEMETRY: 'off' }
+  const run = (...args: string[]): Promise<string> => place.run([program, ...args], env)
+  await run('init', '--profile=test,unixfs-v1-2025')
+  const peerId = await configure(join(repository, 'config'), place.address)
+  const daemon = place.start([program, 'daemon'], env)
+  await daemon.line(/^Daemon is ready/)
+  return {
+    address: `${tcp(place.address)}/p2p/${peerId}`,
+    add: async (source) => (await run('add', '-Q', '--progress=false', source)).trim(),
+    join: async (_share, _target, others) => {
+      if (others.length > 0) await run('swarm', 'connect', ...others)
+    },
+    connections: async () => new Set((await run('swarm', 'peers')).match(/(?<=\/p2p\/)\w+/g)).size,
+    get: async (cid, target) => {
+      await run('get', '--progress=false', '-o', target, cid)
+    },
+    stop: () => daemon.stop(),
+  }
+}
+
+const tcp = (address: string): string => `/ip4/${address}/tcp/${PORT}`
+
+/** The profile's node knows nobody and asks nobody; it only has to leave loopback. Returns its peer id. */
+async function configure(path: string, address: string): Promise<string> {
+  const config = JSON.parse(await readFile(path, 'utf8')) as {
+    Identity: { PeerID: string }
+    Addresses: { Swarm: string[] }
+    Routing: { Type?: string }
+  }
+  config.Addresses.Swarm = [tcp(address)]
+  config.Routing.Type = 'none'
+  await writeFile(path, JSON.stringify(config))
+  return config.Identity.PeerID
+}

@@ -1,0 +1,66 @@
+/** `share`, by its commands, as its users have it. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { output, type Running } from './processes.ts'
+import type { Peer, Place, Program } from './program.ts'
+
+const PORT = 4141
+
+/** Each probe is a command that takes a part of a core from the daemon that it waits for. */
+const PROBE_INTERVAL_MS = 500
+
+/** `checkout` has to be built. */
+export async function share(checkout: string): Promise<Program> {
+  const program = join(checkout, 'bin/share.js')
+  const version = (await output(process.execPath, [program, '--version'])).trim()
+  return { name: 'share', version: `share ${version}`, start: (place) => start(program, place) }
+}
+
+async function start(program: string, place: Place): Promise<Peer> {
+  const home = join(place.directory, 'home')
+  // how peers find each other is not measured
+  const config = {
+    listen: `/ip4/${place.address}/tcp/${PORT}`,
+    bootstrap: 'none',
+    'discovery.mdns': 'off',
+    dht: 'off',
+  }
+  await mkdir(home, { mode: 0o700 })
+  await writeFile(join(home, 'config.json'), JSON.stringify(config))
+  const command = (args: readonly string[]): string[] => [process.execPath, program, ...args]
+  const env = { SHARE_HOME: home }
+  const run = (...args: string[]): Promise<string> => place.run(command(args), env)
+  const daemon = place.start(command(['daemon', 'run']), env)
+  await answering(daemon, () => run('daemon', 'status', '--json'))
+  const { addresses } = JSON.parse(await run('id', '--json')) as { addresses: string[] }
+  return {
+    address: addresses[0] ?? '',
+    add: async (source) => (await run('add', '-q', source)).trim(),
+    join: async (_share, _target, others) => {
+      for (const other of others) await run('peers', 'connect', other)
+    },
+    connections: async () => {
+      const { peers } = JSON.parse(await run('peers', '--json')) as { peers: { id: string }[] }
+      return new Set(peers.map(({ id }) => id)).size
+    },
+    get: async (cid, target) => {
+      await run('get', cid, '-o', target, '--quiet')
+    },
+    stop: () => daemon.stop(),
+  }
+}
+
+/** Waits until a daemon that was just started answers. */
+async function answering(daemon: Running, probe: () => Promise<string>): Promise<void> {
+  for (;;) {
+    await sleep(PROBE_INTERVAL_MS)
+    try {
+      const { running } = JSON.parse(await probe()) as { running: boolean }
+      if (running) return
+    } catch {
+      // not yet, unless it has ended
+    }
+    daemon.check()
+  }
+}

@@ -1,0 +1,91 @@
+/** A flash crowd over a network of namespaces with shaped links, as root: see docs/benchmarks.md. */
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { CASES, type Case } from './cases.ts'
+import { document } from './document.ts'
+import { figuresOf } from './figures.ts'
+import { openRun, removeDirectory } from './leftovers.ts'
+import { measure } from './measure.ts'
+import { type Options, optionsOf, USAGE } from './options.ts'
+import type { Program } from './program.ts'
+import { programOf } from './programs.ts'
+import { type CaseResults, describeMachine, type Results, type Run } from './results.ts'
+import { Source } from './source.ts'
+import { captionOf, tableOf } from './table.ts'
+
+/** The part of the machine's time above which others are said to have taken too much of it. */
+const DISTURBED = 0.15
+
+async function main(): Promise<number> {
+  const options = optionsOf(process.argv.slice(2))
+  if (options === '') return complain(USAGE, 0)
+  if (typeof options === 'string') return complain(`${options}\n\n${USAGE}`, 2)
+  if (process.getuid?.() !== 0) return complain('network namespaces need root', 2)
+  const programs: Program[] = []
+  for (const name of options.programs) programs.push(await programOf(name, options))
+  using run = openRun(options.directory)
+  return await runAll(options, programs, run.directory)
+}
+
+async function runAll(options: Options, programs: readonly Program[], directory: string): Promise<number> {
+  const cases: CaseResults[] = []
+  const results: Results = { machine: describeMachine(), date: new Date().toISOString().slice(0, 10), cases }
+  for (const name of options.cases) {
+    const swarm = CASES[name]
+    if (swarm === undefined) continue
+    const each = await runCase(name, swarm, programs, options, directory)
+    cases.push(each)
+    process.stdout.write(`\n${captionOf(each)}\n\n${tableOf(each)}\n`)
+    if (options.json !== undefined)
+      await writeFile(options.json, `${JSON.stringify(results, undefined, 2)}\n`)
+  }
+  if (options.write) await document(results)
+  return cases.some(({ failures }) => failures.length > 0) ? 1 : 0
+}
+
+async function runCase(
+  name: string,
+  swarm: Case,
+  programs: readonly Program[],
+  { rounds, limit }: Options,
+  directory: string,
+): Promise<CaseResults> {
+  const source = await Source.make(join(directory, 'file'), swarm.size)
+  const runs: Run[] = []
+  const failures: string[] = []
+  for (let round = 1; round <= rounds; round++) {
+    for (const program of programs) {
+      const title = `${name}, round ${round} of ${rounds}, ${program.name}`
+      try {
+        const measured = await measure({ swarm, program, source, directory, limit })
+        const figures = figuresOf(swarm, measured, availableParallelism())
+        runs.push({ program: program.name, version: program.version, ...figures })
+        say(`${title}: ${figures.total.toFixed(1)} s, D/T ${figures.efficiency.toFixed(3)}`)
+        if (figures.others > DISTURBED)
+          say(
+            `  other programs took ${Math.round(100 * figures.others)} % of the machine meanwhile: run it again`,
+          )
+      } catch (thrown) {
+        const failure = `${title}: ${messageOf(thrown)}`
+        failures.push(failure)
+        say(failure)
+      }
+    }
+  }
+  removeDirectory(source.path)
+  return { name, swarm, runs, failures }
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
+
+function complain(text: string, code: number): number {
+  say(text)
+  return code
+}
+
+process.exitCode = await main().catch((thrown: unknown) => complain(messageOf(thrown), 1))

@@ -1,0 +1,45 @@
+/** The figures of a case as a table that reads well in a terminal and as Markdown. */
+import { type CaseResults, type Shown, shownOf } from './results.ts'
+
+const COLUMNS: readonly { readonly head: string; text(shown: Shown, first: Shown): string }[] = [
+  { head: 'program', text: ({ run }) => run.version },
+  { head: 'T, s', text: timeText },
+  { head: 'D/T', text: ({ run }) => run.efficiency.toFixed(3) },
+  { head: 'T over the first', text: ({ run }, first) => `${(run.total / first.run.total).toFixed(2)} ×` },
+  { head: 'mean of a peer, s', text: ({ run }) => run.mean.toFixed(1) },
+  { head: 'seeder sent, F', text: ({ run }) => run.seederCopies.toFixed(2) },
+  { head: 'all sent, N·F', text: ({ run }) => run.sentCopies.toFixed(3) },
+  { head: 'CPU, s', text: ({ run }) => run.cpu.toFixed(1) },
+  { head: 'machine busy', text: ({ run }) => `${Math.round(100 * run.busy)} %` },
+]
+
+/** Empty when nothing was measured. */
+export function tableOf({ runs }: CaseResults): string {
+  const shown = shownOf(runs)
+  const [first] = shown
+  if (first === undefined) return ''
+  const rows = shown.map((each) => COLUMNS.map(({ text }) => text(each, first)))
+  const widths = COLUMNS.map(({ head }, at) =>
+    Math.max(head.length, ...rows.map((row) => row[at]?.length ?? 0)),
+  )
+  // names to the left, numbers to the right
+  const padded = (text: string, at: number): string =>
+    at === 0 ? text.padEnd(widths[at] ?? 0) : text.padStart(widths[at] ?? 0)
+  const line = (cells: readonly string[]): string => `| ${cells.map(padded).join(' | ')} |`
+  const rule = widths.map((width, at) => (at === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [line(COLUMNS.map(({ head }) => head)), line(rule), ...rows.map(line)].join('\n')
+}
+
+/** What the case is, and its bound. */
+export function captionOf({ name, swarm, runs }: CaseResults): string {
+  const rounds = Math.max(
+    ...shownOf(runs).map(({ run }) => runs.filter((each) => each.program === run.program).length),
+  )
+  const median = rounds > 1 ? `; the run of the median time of ${rounds}, with the range of the times` : ''
+  return `\`${name}\`: ${swarm.about}. D = ${runs[0]?.bound.toFixed(2) ?? '–'} s${median}.`
+}
+
+function timeText({ run, least, most }: Shown): string {
+  const range = least === most ? '' : ` (${least.toFixed(1)}–${most.toFixed(1)})`
+  return `${run.total.toFixed(1)}${range}`
+}
