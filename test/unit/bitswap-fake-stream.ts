@@ -1,5 +1,6 @@
 /** A libp2p stream without a connection: what it sends is kept, what it receives comes from the test. */
 import type { Stream } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 type ReadStatus = 'readable' | 'paused' | 'closed'
 
@@ -36,10 +37,10 @@ export class FakeStream extends EventTarget {
 
   // --- what the code under test calls
 
-  send(data: Uint8Array): boolean {
+  send(data: Uint8Array | Uint8ArrayList): boolean {
     if (this.writeStatus !== 'writable')
       throw new Error(`cannot write to a stream that is ${this.writeStatus}`)
-    this.sent.push(data)
+    this.sent.push(data.subarray())
     if (this.narrow) this.writableNeedsDrain = true
     return !this.writableNeedsDrain
   }

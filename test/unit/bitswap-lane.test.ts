@@ -79,13 +79,10 @@ describe('a lane', () => {
     stream().narrow = true
     say('b', 'c')
     await settled()
-    assert.deepEqual(told(), ['open', 'next a', 'sent a', 'next b'], 'its length has filled the stream')
+    assert.deepEqual(told(), ['open', 'next a', 'sent a', 'next b'], 'b has filled the stream')
     stream().drain()
     await settled()
-    assert.deepEqual(told(), [], 'b itself has filled it again')
-    stream().drain()
-    await settled()
-    assert.deepEqual(told(), ['sent b', 'next c'])
+    assert.deepEqual(told(), ['sent b', 'next c'], 'c has filled it again')
   })
 
   it('opens another stream after one broke, when there is something to send', async () => {

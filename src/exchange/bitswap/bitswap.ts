@@ -4,14 +4,15 @@
  * decides nothing else.
  */
 import { hash } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { pipe } from 'it-pipe'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { blockKey, DAG_PB, SHA2_256 } from '../../core/cid.ts'
-import { type Millis, type PeerKey, peerKey } from '../../core/types.ts'
-import type { Limiter } from '../../swarm/limiter.ts'
+import { type Millis, type PeerKey, peerKey, type RootKey } from '../../core/types.ts'
+import type { Outflow } from '../outflow.ts'
 import { decodeFrames } from './framing.ts'
 import type { PeerWant } from './ledger.ts'
 import { MemoryGate } from './memory-gate.ts'
@@ -47,6 +48,12 @@ const GONE: ReadonlySet<string> = new Set([
 /** Streams rest as long as their peer stays; libp2p's two minutes would cut them. */
 const REST_MS = 24 * 60 * 60 * 1000
 
+/** Messages up to this are read at once under any limit: they are mostly wants and presences. */
+const SMALL_FRAME = 16 << 10
+
+/** A limit that is changed takes effect after that at the latest. */
+const MOST_WAIT_MS = 1_000
+
 /** What the exchange tells its host. Calls come in the order of the messages of one stream. */
 export interface BitswapHost {
   /** A block that we want or wanted of this peer, its hash checked. The bytes are the host's to keep. */
@@ -67,7 +74,7 @@ export interface BitswapHost {
 export interface BitswapOptions {
   readonly libp2p: Libp2p
   readonly host: BitswapHost
-  readonly limiter: Limiter
+  readonly outflow: Outflow
   readonly now: () => Millis
   readonly log: (line: string) => void
 }
@@ -76,6 +83,7 @@ export class Bitswap {
   readonly #options: BitswapOptions
   readonly #links = new Map<PeerKey, PeerLink>()
   readonly #gate = new MemoryGate()
+  readonly #stopping = new AbortController()
   readonly #onDisconnect = (event: CustomEvent<{ toString(): string }>): void =>
     this.drop(peerKey(event.detail.toString()))
 
@@ -95,6 +103,7 @@ export class Bitswap {
   async stop(): Promise<void> {
     const { libp2p } = this.#options
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
+    this.#stopping.abort()
     await libp2p.unhandle(PROTOCOLS)
     for (const link of this.#links.values()) link.close()
     this.#links.clear()
@@ -125,11 +134,12 @@ export class Bitswap {
     peer: PeerKey,
     cid: CID,
     read: () => Promise<Uint8Array | undefined>,
+    root?: RootKey,
   ): Promise<number | undefined> {
     const link = this.#links.get(peer)
     if (link === undefined) return Promise.resolve(undefined)
     link.ledger.remove(cid)
-    return link.sendBlock(cid, read)
+    return link.sendBlock(cid, read, root)
   }
 
   /** Answers a question. After HAVE the question is settled; after DONT_HAVE it stands. */
@@ -175,12 +185,11 @@ export class Bitswap {
   #link(peer: PeerKey): PeerLink {
     const known = this.#links.get(peer)
     if (known !== undefined) return known
-    const { libp2p, limiter, now } = this.#options
+    const { libp2p, outflow } = this.#options
     const id = peerIdFromString(peer)
     const link = new PeerLink({
       peer,
-      limiter,
-      now,
+      outflow,
       open: (signal) => libp2p.dialProtocol(id, PROTOCOLS, { signal, maxOutboundStreams: MOST_STREAMS }),
       lost: (gone) => this.drop(gone),
     })
@@ -202,7 +211,11 @@ export class Bitswap {
   async #read(stream: Stream, peer: PeerKey, connection: Connection): Promise<void> {
     await pipe(
       () => streamSource(stream, this.#gate),
-      decodeFrames(() => this.#options.host.onBytes(peer)),
+      (chunks) => this.#charged(chunks),
+      decodeFrames((frameBytes) => {
+        this.#options.host.onBytes(peer)
+        return frameBytes > SMALL_FRAME ? this.#debtPaid() : undefined
+      }),
       async (frames) => {
         for await (const frame of frames) {
           // what is still unread of a peer that is gone must not bring its link back to life
@@ -213,6 +226,24 @@ export class Bitswap {
       },
     )
     await stream.close()
+  }
+
+  async *#charged<T extends { readonly byteLength: number }>(chunks: AsyncIterable<T>): AsyncGenerator<T> {
+    const { outflow, now } = this.#options
+    for await (const chunk of chunks) {
+      outflow.limits.charge('down', chunk.byteLength, now())
+      yield chunk
+    }
+  }
+
+  /** Blocks come whole, so what holds them to a limit is to read on late. */
+  async #debtPaid(): Promise<void> {
+    const { outflow, now } = this.#options
+    for (;;) {
+      const wait = outflow.limits.waits('down', now())
+      if (wait === 0 || this.#stopping.signal.aborted) return
+      await setTimeout(Math.min(wait, MOST_WAIT_MS), undefined, { ref: false })
+    }
   }
 
   async #receive(link: PeerLink, message: Message): Promise<void> {

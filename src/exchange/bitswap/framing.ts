@@ -10,17 +10,17 @@ const MAX_LENGTH_BYTES = 4
 export class FrameTooLong extends Error {}
 
 /**
- * Splits chunks into frames. `onBytes` is told of chunks that end inside a frame: a large one is coming in, however
- * slowly. Small frames tell by themselves what they bring.
+ * Splits chunks into frames. `onPart` is told of chunks that end inside a frame of so many bytes: a large one is coming
+ * in, however slowly; the next chunk waits for what it returns. Small frames tell by themselves what they bring.
  */
-export function decodeFrames(onBytes: (bytes: number) => void) {
+export function decodeFrames(onPart: (frameBytes: number) => Promise<void> | undefined) {
   return async function* frames(
     chunks: AsyncIterable<Uint8Array | Uint8ArrayList>,
   ): AsyncGenerator<Uint8Array> {
     const decoder = new FrameDecoder()
     for await (const chunk of chunks) {
       for (const part of chunk instanceof Uint8Array ? [chunk] : chunk) yield* decoder.push(part)
-      if (decoder.isInside) onBytes(chunk.byteLength)
+      if (decoder.frameBytes > 0) await onPart(decoder.frameBytes)
     }
   }
 }
@@ -31,9 +31,9 @@ export class FrameDecoder {
   #frame: Uint8Array | undefined
   #filled = 0
 
-  /** Part of a frame has come in. */
-  get isInside(): boolean {
-    return this.#frame !== undefined
+  /** Length of the frame of which part has come in; 0 between frames. */
+  get frameBytes(): number {
+    return this.#frame?.length ?? 0
   }
 
   /** The frames that this chunk completes. @throws FrameTooLong */

@@ -4,14 +4,18 @@
  */
 import type { Stream } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
-import { type Millis, millis } from '../../core/types.ts'
-import type { Limiter } from '../../swarm/limiter.ts'
+import { Uint8ArrayList } from 'uint8arraylist'
+import type { RootKey } from '../../core/types.ts'
+import type { Outflow } from '../outflow.ts'
 import { frameLength } from './framing.ts'
 import { streamSink } from './streams.ts'
+import { Turns } from './turns.ts'
 
 /** A message ready to be written: the parts of one frame, and what to do once the stream has taken them. */
 export interface Outbound {
   readonly parts: readonly Uint8Array[]
+  /** Whose limit it is charged to, besides the common one. */
+  readonly root: RootKey | undefined
   sent(): void
 }
 
@@ -21,12 +25,10 @@ export interface LaneOptions {
   next(stream: Stream): Promise<Outbound | undefined> | Outbound | undefined
   /** The stream broke or could not be opened; what was handed over may not have arrived. */
   broke(error: Error): void
-  readonly limiter: Limiter
-  readonly now: () => Millis
+  readonly outflow: Outflow
+  /** Messages are cut into slices, and each leaves when its turn comes; otherwise they leave at once. */
+  readonly byTurns: boolean
 }
-
-/** While limited, frames are cut so small that the link is never taken for longer than it was granted. */
-const PACED_SLICE = 64 << 10
 
 /** libp2p closes streams that rest for two minutes; ours rest as long as their peer stays. */
 const REST_MS = 24 * 60 * 60 * 1000
@@ -67,19 +69,22 @@ export class Lane {
 
   async #run(): Promise<void> {
     const stream = await this.#options.open(this.#closing.signal)
+    const turns = new Turns(this.#options.outflow, this.#closing.signal)
     stream.inactivityTimeout = REST_MS
     const onClose = (): void => this.#wake()
     stream.addEventListener('close', onClose)
     try {
       await pipe(
         () => this.#messages(stream),
-        (messages) => this.#frames(messages),
+        (messages) => this.#frames(messages, turns),
         streamSink(stream, this.#closing.signal),
       )
       await stream.close()
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)))
       throw error
+    } finally {
+      turns.end()
     }
   }
 
@@ -96,43 +101,16 @@ export class Lane {
   }
 
   /** A message counts as sent when the stream asks for what follows it: by then it has drained. */
-  async *#frames(messages: AsyncIterable<Outbound>): AsyncGenerator<Uint8Array> {
-    for await (const { parts, sent } of messages) {
-      const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
-      yield frameLength(bytes)
-      for (const part of parts) yield* this.#paced(part)
+  async *#frames(messages: AsyncIterable<Outbound>, turns: Turns): AsyncGenerator<Uint8ArrayList> {
+    for await (const { parts, root, sent } of messages) {
+      const frame = new Uint8ArrayList(...parts)
+      frame.prepend(frameLength(frame.byteLength))
+      if (this.#options.byTurns) yield* turns.slices(frame, root)
+      else {
+        this.#options.outflow.charge(frame.byteLength, root)
+        yield frame
+      }
       sent()
-    }
-  }
-
-  async *#paced(part: Uint8Array): AsyncGenerator<Uint8Array> {
-    const { limiter, now } = this.#options
-    if (limiter.unlimited) {
-      yield part
-      return
-    }
-    for (let at = 0; at < part.byteLength; at += PACED_SLICE) {
-      const slice = part.subarray(at, at + PACED_SLICE)
-      for (let wait = limiter.waits(now()); wait > 0; wait = limiter.waits(now()))
-        await this.#pause(millis(wait))
-      limiter.charge(slice.byteLength, now())
-      yield slice
-    }
-  }
-
-  /** Throws when the lane is closed meanwhile: what is half sent cannot be ended in order. */
-  async #pause(wait: Millis): Promise<void> {
-    const { signal } = this.#closing
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, wait)
-    const onClosing = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onClosing)
-    try {
-      signal.throwIfAborted()
-      await promise
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onClosing)
     }
   }
 }

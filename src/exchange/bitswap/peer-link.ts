@@ -6,8 +6,8 @@
 import type { Stream } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import { blockKey } from '../../core/cid.ts'
-import type { BlockKey, Millis, PeerKey } from '../../core/types.ts'
-import { Limiter } from '../../swarm/limiter.ts'
+import type { BlockKey, PeerKey, RootKey } from '../../core/types.ts'
+import type { Outflow } from '../outflow.ts'
 import { Lane, type Outbound } from './lane.ts'
 import { Ledger } from './ledger.ts'
 import { blockPrefix, encodeBareBlocks, encodeMessage, type PrefixedBlock, type Presence } from './message.ts'
@@ -40,6 +40,8 @@ interface Outgoing {
   readonly read: () => Promise<Uint8Array | undefined>
   reading: Promise<Uint8Array | undefined> | undefined
   readonly settle: (bytes: number | undefined) => void
+  /** Whose limit it is charged to. */
+  readonly root: RootKey | undefined
 }
 
 export interface PeerLinkOptions {
@@ -47,8 +49,7 @@ export interface PeerLinkOptions {
   open(signal: AbortSignal): Promise<Stream>
   /** The peer cannot be reached by Bitswap any more. */
   lost(peer: PeerKey): void
-  readonly limiter: Limiter
-  readonly now: () => Millis
+  readonly outflow: Outflow
 }
 
 export class PeerLink {
@@ -71,19 +72,18 @@ export class PeerLink {
   constructor(options: PeerLinkOptions) {
     this.peer = options.peer
     this.#options = options
-    const { open, now } = options
-    const unpaced = new Limiter()
+    const { open, outflow } = options
     this.#control = new Lane({
       open,
-      now,
-      limiter: unpaced,
+      outflow,
+      byTurns: false,
       next: (stream) => this.#nextControl(stream),
       broke: () => this.#controlBroke(),
     })
     this.#data = new Lane({
       open,
-      now,
-      limiter: options.limiter,
+      outflow,
+      byTurns: true,
       next: (stream) => this.#nextBlocks(stream),
       broke: () => this.#dataBroke(),
     })
@@ -102,11 +102,18 @@ export class PeerLink {
     this.#control.wake()
   }
 
-  /** Queues a block, read when its turn comes. Resolves with its bytes once the stream took it, or undefined if it could not be read or sent. */
-  sendBlock(cid: CID, read: () => Promise<Uint8Array | undefined>): Promise<number | undefined> {
+  /**
+   * Queues a block, read when its turn comes, charged to the limit of `root`. Resolves with its bytes once the stream
+   * took it, or undefined if it could not be read or sent.
+   */
+  sendBlock(
+    cid: CID,
+    read: () => Promise<Uint8Array | undefined>,
+    root?: RootKey,
+  ): Promise<number | undefined> {
     if (this.#closed || this.#outgoing.length >= MOST_WAITING_BLOCKS) return Promise.resolve(undefined)
     return new Promise((settle) => {
-      this.#outgoing.push({ cid, read, reading: undefined, settle })
+      this.#outgoing.push({ cid, read, reading: undefined, settle, root })
       this.#readAhead()
       this.#data.wake()
     })
@@ -132,6 +139,7 @@ export class PeerLink {
       blocks: [],
     }
     return {
+      root: undefined,
       parts: encodeMessage(message),
       sent: () => {
         this.#telling = []
@@ -153,10 +161,12 @@ export class PeerLink {
 
   async #nextBlocks(stream: Stream): Promise<Outbound | undefined> {
     const blocks: PrefixedBlock[] = []
+    const root = this.#outgoing[0]?.root
     let bytes = 0
     while (bytes < GATHERED_BYTES) {
-      const outgoing = this.#outgoing.shift()
-      if (outgoing === undefined) break
+      const [outgoing] = this.#outgoing
+      if (outgoing === undefined || outgoing.root !== root) break
+      this.#outgoing.shift()
       this.#leaving.push(outgoing)
       const data = await this.#read(outgoing)
       this.#readAhead()
@@ -166,13 +176,14 @@ export class PeerLink {
         bytes += data.byteLength
       }
     }
-    if (blocks.length === 0) return undefined
+    if (blocks.length === 0) return this.#outgoing.length > 0 ? this.#nextBlocks(stream) : undefined
     const gathered = [...this.#leaving]
     const bare = stream.protocol === BITSWAP_100
     const parts = bare
       ? encodeBareBlocks(blocks)
       : encodeMessage({ wants: [], full: false, presences: [], blocks })
     return {
+      root,
       parts,
       sent: () => {
         this.#worked()

@@ -62,7 +62,7 @@ export async function* streamSource(stream: Stream, gate: Gate): AsyncGenerator<
  * signal ends a wait with its reason.
  */
 export function streamSink(stream: Stream, signal: AbortSignal) {
-  return async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+  return async (chunks: AsyncIterable<Chunk>): Promise<void> => {
     for await (const chunk of chunks) {
       if (!stream.send(chunk)) await drained(stream, signal)
     }

@@ -159,10 +159,10 @@ export class PeerWire {
     else for (const session of this.#of(action.root)) session.act(action)
   }
 
-  /** Tells one peer of the root, or all; at most 50 peers a minute are told of, what goes beyond is left out. */
+  /** Tells one peer of the root, or all of them, of others. Nobody takes more than 100 a minute. */
   tellPeers(root: RootKey, news: PeerNews, peer?: PeerKey): void {
-    for (const session of this.#of(root))
-      if (peer === undefined || session.peer === peer) session.tellPeers(news)
+    if (peer !== undefined) this.#sessionOf(root, peer)?.tellPeers(news)
+    else for (const session of this.#of(root)) session.tellPeers(news)
   }
 
   peers(root: RootKey): WirePeer[] {
