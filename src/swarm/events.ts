@@ -70,7 +70,8 @@ type LocalEvent =
 
 /** What a peer is and says of itself. */
 type PeerEvent =
-  | (OfPeer & { readonly type: 'joined'; readonly wire: Wire })
+  /** `has`: the pieces that it named in joining, which count before anything is offered to it. */
+  | (OfPeer & { readonly type: 'joined'; readonly wire: Wire; readonly has?: readonly number[] })
   | (OfPeer & { readonly type: 'left' })
   /** It says that it has these pieces, or lacks them. */
   | (OfPeer & { readonly type: 'has' | 'lacks'; readonly pieces: readonly number[] })

@@ -145,9 +145,11 @@ export class Scheduler {
     }
   }
 
-  #join(swarm: Swarm, { peer, wire }: OfType<'joined'>, now: Millis, out: SwarmAction[]): void {
+  #join(swarm: Swarm, { peer, wire, has }: OfType<'joined'>, now: Millis, out: SwarmAction[]): void {
     if (this.#book.isBanned(peer)) return
-    swarm.pulling.fill(swarm.join(peer, wire), now, out)
+    const joined = swarm.join(peer, wire)
+    if (has === undefined) swarm.pulling.fill(joined, now, out)
+    else this.#has(swarm, joined, has, now, out)
     this.#uploading.stir()
   }
 

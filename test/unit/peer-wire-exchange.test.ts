@@ -26,16 +26,14 @@ async function trading(): Promise<{ seeder: WireNode; leecher: WireNode }> {
 describe('the peer wire between two nodes', { timeout: 30_000 }, () => {
   afterEach(stopNodes)
 
-  it('starts with who joined, and then what it has', async () => {
+  it('starts with who joined, and what it has', async () => {
     const { seeder, leecher } = await trading()
     const root = ROOT_KEY
     assert.deepEqual(leecher.host.events, [
-      { type: 'joined', root, peer: seeder.key, wire: 'share' },
-      { type: 'has', root, peer: seeder.key, pieces: [0, 1, 2, 3] },
+      { type: 'joined', root, peer: seeder.key, wire: 'share', has: [0, 1, 2, 3] },
     ])
     assert.deepEqual(seeder.host.events, [
-      { type: 'joined', root, peer: leecher.key, wire: 'share' },
-      { type: 'has', root, peer: leecher.key, pieces: [] },
+      { type: 'joined', root, peer: leecher.key, wire: 'share', has: [] },
     ])
     assert.deepEqual(leecher.wire.peers(ROOT_KEY), [{ peer: seeder.key, joined: true, version: 'test' }])
   })

@@ -118,8 +118,7 @@ export class Trade {
     for (const piece of this.#options.expected()) this.#options.connection.receiving?.expect(piece)
     const wire = this.#options.connection.speaks('share_offer') ? 'share' : 'bittorrent'
     this.#joined = true
-    this.#telling.tell({ type: 'joined', wire })
-    this.#telling.tell({ type: 'has', pieces })
+    this.#telling.tell({ type: 'joined', wire, has: pieces })
   }
 
   #shorten(piece: number, begin: number, length: number, ended: boolean): void {
