@@ -35,7 +35,8 @@ export class Source {
     this.begin = options.span.begin
     this.at = options.span.begin
     this.end = options.span.end
-    this.announced = options.announced
+    // a stranger may announce nothing at all
+    this.announced = Math.max(1, options.announced)
     this.startsAt = options.startsAt
     this.mark = options.mark
     this.progress = new Progress(options.now)

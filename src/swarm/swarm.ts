@@ -209,6 +209,9 @@ export class Swarm {
     peer.received += size
     peer.pipeline.progressed(size, now)
     this.gain(peer, [piece], out)
+    const wanted = this.pieces.isWanted(piece)
+    // before its source ends, or the piece would seem lost
+    if (wanted) this.pieces.book(piece).filled(peer)
     const source = peer.sources.get(piece)
     if (source !== undefined) {
       source.progress.add(size, now)
@@ -216,9 +219,7 @@ export class Swarm {
       source.at = source.end
       this.#sourceDone(source, now, out)
     }
-    if (!this.pieces.isWanted(piece)) return
-    this.pieces.book(piece).filled(peer)
-    this.#whole(piece, now, out)
+    if (wanted) this.#whole(piece, now, out)
   }
 
   rejected(
@@ -312,6 +313,7 @@ export class Swarm {
   #finishIfComplete(out: SwarmAction[]): void {
     if (!this.pieces.complete || this.#completed) return
     this.#completed = true
+    for (const peer of this.peers.values()) this.#tellInterest(peer, out)
     out.push({ type: 'completed', root: this.root })
   }
 
