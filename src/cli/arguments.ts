@@ -1,6 +1,6 @@
 /** Checks of what is typed that need no daemon, so that a typing error starts none. */
 import { ShareError } from '../core/errors.ts'
-import { parseDuration } from '../core/units.ts'
+import { parseDuration, parseRate } from '../core/units.ts'
 
 // what a timer can hold, about 24 days
 const LONGEST_TIMEOUT_S = 2_147_483
@@ -18,6 +18,16 @@ export function parseRange(text: string): { first: number; last?: number } {
     `bad range: ${text}`,
     'it looks like 0-99 (a hundred bytes) or 100- (all but those)',
   )
+}
+
+/**
+ * Bytes a second of a limit; `none` and 0 both lift it.
+ * @throws ShareError USAGE
+ */
+export function parseLimit(text: string): number {
+  const rate = text.trim().toLowerCase() === 'none' ? 0 : parseRate(text)
+  if (rate !== undefined) return rate
+  throw new ShareError('USAGE', `bad limit: ${text}`, 'it is bytes a second such as 40MB, or none')
 }
 
 /**

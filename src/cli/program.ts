@@ -81,6 +81,16 @@ function shareCommands(program: Command): void {
         run(async (context) => (await import('./commands/pause.ts'))[verb](context, cid), options),
     )
   }
+  declare(
+    program,
+    'limit <cid>',
+    'limit what a share takes of the network; without an option, print its limits',
+  )
+    .option('--up <rate>', 'bytes a second to others, such as 40MB; none lifts it')
+    .option('--down <rate>', 'bytes a second from others')
+    .action((cid: string, options) =>
+      run(async (context) => (await import('./commands/limit.ts')).limit(context, cid, options), options),
+    )
   declare(program, 'status', 'what is shared, and what is on its way')
     .option('--watch', 'go on until stopped')
     .action((options) =>
@@ -112,7 +122,9 @@ function nodeCommands(program: Command): void {
 }
 
 function configCommands(program: Command): void {
-  const config = program.command('config').description('settings, which a daemon reads when it starts')
+  const config = program
+    .command('config')
+    .description('settings; a running daemon takes limits at once, the others when it starts')
   declare(config, 'get <key>', 'print a setting').action((key: string, options) =>
     run(async (context) => (await import('./commands/config.ts')).get(context, key), options),
   )

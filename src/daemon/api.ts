@@ -49,6 +49,14 @@ export interface ShareRequest {
   readonly cid: string
 }
 
+/** Bytes a second, 0 for unlimited; what is not named stays. */
+export interface LimitRequest {
+  /** Without it, everything together, until the daemon stops. */
+  readonly cid?: string
+  readonly up?: number
+  readonly down?: number
+}
+
 export interface VerifyRequest {
   /** Without it, every share whose bytes are all here. */
   readonly cid?: string

@@ -8,6 +8,7 @@ import type {
   GetProgress,
   ListEntry,
   NodeIdentity,
+  Rates,
   ShareInfo,
   VerifyProgress,
   VerifyResult,
@@ -112,6 +113,15 @@ export class DaemonClient {
 
   async resume(cid: string, work?: Work): Promise<void> {
     await this.#json({ path: '/v1/resume', body: { cid }, ...work })
+  }
+
+  /** The share's limits as they are then. */
+  limit(cid: string, rates: Partial<Rates>, work?: Work): Promise<{ limits: Rates }> {
+    return this.#json({ path: '/v1/limit', body: { cid, ...rates }, ...work })
+  }
+
+  async limitAll(rates: Partial<Rates>, work?: Work): Promise<void> {
+    await this.#json({ path: '/v1/limit', body: rates, ...work })
   }
 
   gc(work?: Work): Promise<GcResult> {

@@ -8,6 +8,7 @@ import type {
   ConnectRequest,
   DaemonInfo,
   GetRequest,
+  LimitRequest,
   ListRequest,
   ShareRequest,
   VerifyRequest,
@@ -136,6 +137,15 @@ function shareRoutes(app: FastifyInstance, node: Node): void {
   app.post<{ Body: ShareRequest }>('/v1/link', share, async (request) => ({
     link: await node.link(request.body.cid),
   }))
+  app.post<{ Body: LimitRequest }>(
+    '/v1/limit',
+    body([], { cid: text, up: offset, down: offset }),
+    async ({ body: { cid, ...rates } }) => {
+      if (cid !== undefined) return { limits: (await node.limit(cid, rates)).limits }
+      node.limitAll(rates)
+      return {}
+    },
+  )
   app.post('/v1/gc', () => node.gc())
   app.get('/v1/shares', async () => ({ shares: await node.status() }))
 }

@@ -22,11 +22,11 @@ export class RateLimits {
     this.#context = context
   }
 
-  /** For everything together, in bytes a second; 0 is unlimited. */
-  setAll({ up, down }: Rates): void {
+  /** For everything together, in bytes a second; 0 is unlimited, and what is not named stays. */
+  setAll({ up, down }: Partial<Rates>): void {
     const { limits, driver, now } = this.#context
-    limits.set('up', up, now())
-    driver.limitDownload(down)
+    if (up !== undefined) limits.set('up', up, now())
+    if (down !== undefined) driver.limitDownload(down)
   }
 
   /** For one share, kept over restarts. */

@@ -155,6 +155,16 @@ export class ShareNode implements Api.Node {
     await this.#shares.resume(this.#shares.find(cid).root)
   }
 
+  async limit(cid: string, rates: Partial<Api.Rates>): Promise<Api.ShareInfo> {
+    const { root } = this.#shares.find(cid)
+    await this.#parts.wires.limits.setShare(root, rates)
+    return this.#describe(root)
+  }
+
+  limitAll(rates: Partial<Api.Rates>): void {
+    this.#parts.wires.limits.setAll(rates)
+  }
+
   async verify(cid: string, { signal, onProgress }: Api.VerifyOptions = {}): Promise<Api.VerifyResult> {
     const { root, pieces, size } = this.#shares.find(cid)
     const damaged = await this.#parts.store.verify(root, {

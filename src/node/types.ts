@@ -168,6 +168,10 @@ export interface Node {
   link(cid: string): Promise<string>
   pause(cid: string): Promise<void>
   resume(cid: string): Promise<void>
+  /** Limits one share, in bytes a second; 0 lifts a limit, what is not named stays. Kept over restarts. */
+  limit(cid: string, rates: Partial<Rates>): Promise<ShareInfo>
+  /** Limits everything together, until the node stops; `limits.up` and `limits.down` are its configuration. */
+  limitAll(rates: Partial<Rates>): void
   verify(cid: string, options?: VerifyOptions): Promise<VerifyResult>
   gc(): Promise<GcResult>
   status(): Promise<ShareInfo[]>

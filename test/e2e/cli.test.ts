@@ -96,6 +96,7 @@ test('what is typed wrong is refused in two lines, without starting a daemon', a
     [['cat', CID, '--range', '9-5'], 2, /9-5 .*USAGE/],
     [['ls', 'nonsense'], 2, /BAD_CID/],
     [['pause', 'nonsense'], 2, /BAD_CID/],
+    [['limit', CID, '--up', 'fast'], 2, /fast .*USAGE/],
     [['peers', 'connect', '/ip4/127.0.0.1/tcp/1'], 2, /BAD_ADDRESS/],
     [['config', 'get', 'nope'], 2, /nope .*BAD_CONFIG/],
     [['config', 'set', 'limits.up', 'fast'], 2, /fast .*BAD_CONFIG/],
@@ -151,6 +152,7 @@ test('config works without a daemon, and tells when one keeps its old settings',
   const beside = await share('config', 'set', 'dht', 'off')
   assert.deepEqual([beside.code, beside.stdout], [0, ''])
   assert.match(beside.stderr, /running daemon/)
+  assert.equal((await share('config', 'set', 'limits.down', '40MB')).stderr, '')
 })
 
 test('add prints the CIDs, one a line, and nothing else', async () => {
@@ -228,6 +230,9 @@ test('the commands about shares and peers, as text and as JSON', async () => {
     ['a', 'b'],
   )
   assert.deepEqual(JSON.parse((await share('pause', CID, '--json')).stdout), { cid: CID, paused: true })
+  const limited = { cid: CID, limits: { up: 1000, down: 0 } }
+  assert.deepEqual(JSON.parse((await share('limit', CID, '--up', '1kB', '--json')).stdout), limited)
+  assert.equal((await share('limit', CID)).stdout, 'up 1 kB/s, down unlimited\n')
   assert.deepEqual(JSON.parse((await share('resume', CID, '--json')).stdout), { cid: CID, paused: false })
 })
 

@@ -1,10 +1,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseRange, parseTimeout } from '../../src/cli/arguments.ts'
+import { parseLimit, parseRange, parseTimeout } from '../../src/cli/arguments.ts'
 import { progressLine } from '../../src/cli/progress.ts'
 import { statusText } from '../../src/cli/status-text.ts'
 import { ShareError } from '../../src/core/errors.ts'
+import type { PeerInfo } from '../../src/node/types.ts'
 import { CID, shareInfo } from './fake-node.ts'
+
+const PEER: PeerInfo = {
+  id: 'liar',
+  wire: 'share',
+  address: undefined,
+  pieces: 3,
+  choked: false,
+  interested: true,
+  choking: false,
+  wanted: true,
+  snubbed: true,
+  uploaded: 4,
+  downloaded: 5,
+  rates: { up: 1, down: 2 },
+}
 
 const isUsage = (error: unknown): boolean => error instanceof ShareError && error.code === 'USAGE'
 
@@ -31,6 +47,18 @@ test('timeouts', () => {
     assert.throws(() => parseTimeout(text), isUsage, text)
 })
 
+test('limits', () => {
+  const table: [string, number][] = [
+    ['40MB', 40_000_000],
+    ['1.5k', 1_500],
+    ['0', 0],
+    ['none', 0],
+    ['unlimited', 0],
+  ]
+  for (const [text, rate] of table) assert.equal(parseLimit(text), rate)
+  for (const text of ['', '-1', 'fast', '40Mbit']) assert.throws(() => parseLimit(text), isUsage, text)
+})
+
 test('the line behind the progress bar', () => {
   const table: [Parameters<typeof progressLine>[0], string][] = [
     [
@@ -52,6 +80,17 @@ test('the status of shares in each condition', () => {
         'hello.txt',
         `  ${CID}`,
         '  downloading  39 B of 100 B (39 %, 6s left)  up 0 B/s (5 B)  down 10 B/s (39 B)  0 peers',
+      ],
+    ],
+    [
+      { limits: { up: 2e6, down: 0 }, peers: [PEER, { ...PEER, id: '12D3KooWAbCdEfGhIj', wire: 'bitswap' }] },
+      [
+        'hello.txt',
+        `  ${CID}`,
+        '  seeding  100 B  up 1 B/s (5 B)  down 0 B/s (0 B)  2 peers',
+        '  limited: up 2 MB/s',
+        '  share     liar  3 of 1 pieces  up 1 B/s  down 2 B/s  we are interested, it is interested, snubbed',
+        '  bitswap   12D3KooW…EfGhIj  3 of 1 pieces  up 1 B/s  down 2 B/s  we are interested, it is interested, snubbed',
       ],
     ],
     [

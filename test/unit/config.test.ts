@@ -35,6 +35,7 @@ test('what each key takes, and how it prints', () => {
     ['discovery.mdns', 'off', false, 'off'],
     ['discovery.mdns', 'true', true, 'on'],
     ['dht', 'server', 'server', 'server'],
+    ['wire.share', 'off', false, 'off'],
     ['peers.max', '50', 50, '50'],
     ['peers.max', 'default', 300, '300'],
   ]

@@ -85,6 +85,17 @@ export class FakeNode implements Node {
     return { cid: this.#known(cid).cid, pieces: 1, bytes: 100, damaged: [] }
   }
 
+  async limit(cid: string, rates: Partial<ShareInfo['limits']>): Promise<ShareInfo> {
+    const share = this.#known(cid)
+    const limited = { ...share, limits: { ...share.limits, ...rates } }
+    this.shares.set(cid, limited)
+    return limited
+  }
+
+  limitAll(rates: Partial<ShareInfo['limits']>): void {
+    this.calls.push(['limitAll', rates])
+  }
+
   async gc(): Promise<{ blocks: number; bytes: number }> {
     return { blocks: 2, bytes: 300 }
   }

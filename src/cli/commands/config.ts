@@ -1,7 +1,13 @@
 /** share config: reads and writes `config.json`; starts no daemon. */
-import { CONFIG_KEYS, configKey, settingText, withSetting } from '../../node/config.ts'
+import { CONFIG_KEYS, type ConfigKey, configKey, settingText, withSetting } from '../../node/config.ts'
 import { loadConfig, saveConfig } from '../../node/config-file.ts'
 import type { Context } from '../context.ts'
+
+/** What a running daemon takes at once, and by which name. */
+const LIMITS: ReadonlyMap<ConfigKey, 'up' | 'down'> = new Map([
+  ['limits.up', 'up'],
+  ['limits.down', 'down'],
+])
 
 export async function get({ home, out }: Context, name: string): Promise<void> {
   const key = configKey(name)
@@ -18,9 +24,11 @@ export async function set(
   const config = withSetting(await loadConfig(home), key, values.join(' '))
   await saveConfig(home, config)
   const { probe } = await import('../../daemon/spawn.ts')
-  const daemonRunning = (await probe(home, signal)) !== undefined
-  if (out.json) out.result('', { key, value: config[key], daemonRunning })
-  if (daemonRunning)
+  const running = await probe(home, signal)
+  const limit = LIMITS.get(key)
+  if (limit !== undefined) await running?.client.limitAll({ [limit]: config[key] }, { signal })
+  if (out.json) out.result('', { key, value: config[key], daemonRunning: running !== undefined })
+  if (running !== undefined && limit === undefined)
     out.note('the running daemon keeps its settings: `share daemon stop`; the next start takes the new ones')
 }
 
