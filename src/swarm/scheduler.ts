@@ -226,6 +226,7 @@ export class Scheduler {
 
   #has(swarm: Swarm, peer: SwarmPeer, pieces: readonly number[], now: Millis, out: SwarmAction[]): void {
     const dull = peer.dullUntil > now
+    if (pieces.length > 0) peer.answered = true
     swarm.gain(peer, pieces, out)
     if (dull) this.#uploading.stir()
     if (swarm.pieces.have.complete) return

@@ -105,7 +105,6 @@ export class Swarm {
 
   /** The peer has these pieces. */
   gain(peer: SwarmPeer, pieces: readonly number[], out: SwarmAction[]): void {
-    if (pieces.length > 0) peer.answered = true
     for (const piece of pieces) {
       peer.retire(piece)
       if (!peer.has.add(piece)) continue
