@@ -41,12 +41,11 @@ export class News {
     this.#ends = []
   }
 
-  /** The end is told from now on; a new one, of all that there is. */
-  add(end: End): void {
+  /** The end is told from now on; returns what it is told in joining. */
+  add(end: End): readonly number[] {
     this.#ends = [...this.#ends, end]
-    end.told = 0
-    const message = end.connection.kind === 'bitswap' ? undefined : this.#has(end)
-    if (message !== undefined) end.other.receive(message)
+    end.told = this.#stored.length
+    return end.connection.kind === 'bitswap' ? [] : [...this.#stored]
   }
 
   remove(end: End): void {

@@ -96,15 +96,15 @@ export class Peer implements Owner {
 
   // --- connections
 
-  /** It meets another, and greets it later. */
-  join(end: End): void {
+  /** It meets another; returns the pieces that it names in joining. */
+  meet(end: End): readonly number[] {
     this.ends.set(end.peer, end)
-    this.dispatch({ type: 'joined', root: this.root, peer: end.peer, wire: end.connection.kind })
+    return this.#news.add(end)
   }
 
-  /** Says what it has; both have joined. */
-  greet(end: End): void {
-    this.#news.add(end)
+  /** The other named these pieces. */
+  join(end: End, has: readonly number[]): void {
+    this.dispatch({ type: 'joined', root: this.root, peer: end.peer, wire: end.connection.kind, has })
   }
 
   lost(end: End): void {

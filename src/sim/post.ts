@@ -12,7 +12,7 @@ export interface Addressee {
   miss(message: Message): void
 }
 
-/** A queue drops its delivered head when that is so long. */
+/** A queue drops its delivered head when that is so long, and longer than the rest. */
 const LONG = 4096
 
 export class Post {
@@ -86,7 +86,7 @@ class Route {
       this.#next++
       to?.receive(message)
     }
-    if (this.#next === this.#due.length || this.#next >= LONG) this.#shift()
+    if (this.#next >= LONG && 2 * this.#next >= this.#due.length) this.#shift()
     const due = this.#due[this.#next]
     if (due !== undefined) this.#clock.move(this.#timer, due)
   }

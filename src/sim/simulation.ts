@@ -188,10 +188,9 @@ export class Simulation {
   connect(a: Present, b: Present): void {
     const latency = this.#latency(a, b)
     const [ours, theirs] = new Connection(this.#medium, latency, [a.peer, b.peer]).ends
-    a.peer.join(ours)
-    b.peer.join(theirs)
-    a.peer.greet(ours)
-    b.peer.greet(theirs)
+    const [named, theirsNamed] = [a.peer.meet(ours), b.peer.meet(theirs)]
+    a.peer.join(ours, theirsNamed)
+    b.peer.join(theirs, named)
   }
 
   /** Finds others, in a while, for one that lost a neighbour. */

@@ -54,10 +54,9 @@ export class Stage {
     this.peers = { A: peer('A'), B: peer('B') }
     this.#connection = new Connection(this.#medium, 10, [this.peers.A, this.peers.B])
     const [a, b] = this.#connection.ends
-    this.peers.A.join(a)
-    this.peers.B.join(b)
-    this.peers.A.greet(a)
-    this.peers.B.greet(b)
+    const [named] = [this.peers.A.meet(a), this.peers.B.meet(b)]
+    this.peers.A.join(a, [])
+    this.peers.B.join(b, named)
     this.lines.length = 0
   }
 
