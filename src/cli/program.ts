@@ -47,6 +47,7 @@ function transferCommands(program: Command): void {
   declare(program, 'get <target>', 'download a CID, a path under one (CID/path), or a link')
     .option('-o, --output <path>', 'a directory to put it in, or the name it is to have')
     .option('--peer <multiaddr...>', 'peers to ask first')
+    .option('--stream', 'fetch it in file order, to be read while it comes: `share cat CID | player`')
     .option('--timeout <time>', 'stop after so many seconds (or 5m, 2h)')
     .option('-q, --quiet', 'print the path and nothing else')
     .action((target: string, options) =>
@@ -56,7 +57,11 @@ function transferCommands(program: Command): void {
       }),
     )
 
-  declare(program, 'cat <target>', 'print the content of a file')
+  declare(
+    program,
+    'cat <target>',
+    'print the content of a file; of one that is being downloaded, as it comes',
+  )
     .option('--range <first-last>', 'only these bytes, the last one included')
     .action((target: string, options) =>
       run(async (context) => (await import('./commands/cat.ts')).cat(context, target, options), options),

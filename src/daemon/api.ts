@@ -31,6 +31,7 @@ export interface GetRequest {
   /** Absolute. */
   readonly output: string
   readonly peers?: readonly string[]
+  readonly stream?: boolean
 }
 
 export interface CatRequest {

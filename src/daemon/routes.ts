@@ -74,7 +74,7 @@ function transferRoutes(app: FastifyInstance, { node, streams }: Daemon): void {
     ),
   )
 
-  const get = body(['target', 'output'], { target: text, output: text, peers: texts })
+  const get = body(['target', 'output'], { target: text, output: text, peers: texts, stream: flag })
   app.post<{ Body: GetRequest }>('/v1/get', get, ({ body: { target, ...options } }, reply) =>
     streams.events(reply, (sink, signal) =>
       node.get(target, {

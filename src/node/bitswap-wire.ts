@@ -83,7 +83,9 @@ export class BitswapWire implements BitswapHost {
     if (!this.#context.driver.isBanned(peer)) this.#exchange.want(peer, [root], 'have')
   }
 
+  /** Takes the question back, unless somebody else searches for the root, or it is asked for as a piece. */
   forgetRoot(peer: PeerKey, root: CID): void {
+    if (this.#searches.has(blockKey(root)) || !this.#piecesOf(peer, root).next().done) return
     this.#exchange.cancel(peer, root)
   }
 

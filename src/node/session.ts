@@ -1,9 +1,12 @@
 /** Reading blocks of a root without downloading it: what is here is read here, the rest is searched for once it is missed. */
 import type { CID } from 'multiformats/cid'
+import { rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
+import type { RootKey } from '../core/types.ts'
 import { FetchSession } from '../exchange/bitswap/node-fetcher.ts'
 import type { Store } from '../store/types.ts'
 import { fetchBlock } from './fetch-block.ts'
+import type { Readers } from './readers.ts'
 import { Search, type SearchContext } from './search.ts'
 
 /** A read that nobody answers ends after this long. */
@@ -11,10 +14,12 @@ const NOBODY_AFTER_MS = 30_000
 
 export interface ReadingContext extends SearchContext {
   readonly store: Store
+  readonly readers: Readers
 }
 
 export class ReadSession implements Disposable {
   readonly #context: ReadingContext
+  readonly #root: RootKey
   readonly #session = new FetchSession()
   readonly #search: Search
   readonly #stopping = new AbortController()
@@ -27,6 +32,7 @@ export class ReadSession implements Disposable {
     options: { peers: readonly string[]; signal?: AbortSignal },
   ) {
     this.#context = context
+    this.#root = rootKeyOf(root)
     const { signal } = options
     this.#signal =
       signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
@@ -44,8 +50,13 @@ export class ReadSession implements Disposable {
   /** A DAG node; kept, for it is asked for again. */
   readonly node = (cid: CID): Promise<Uint8Array> => this.#fetch(cid, true)
 
-  /** Any block, passed through. */
-  readonly block = (cid: CID): Promise<Uint8Array> => this.#fetch(cid, false)
+  /** Any block, passed through; from the root's download, where one runs. */
+  readonly block = async (cid: CID): Promise<Uint8Array> => {
+    const { readers, store } = this.#context
+    const local = await store.getBlock(cid)
+    if (local !== undefined) return local
+    return (await readers.block(this.#root, cid, this.#signal)) ?? this.#fetch(cid, false)
+  }
 
   async #fetch(cid: CID, keep: boolean): Promise<Uint8Array> {
     const { store, bitswap } = this.#context

@@ -45,7 +45,13 @@ export class ShareNode implements Api.Node {
   constructor(parts: Parts) {
     const { libp2p, wires } = parts
     const neighbours = new Neighbours(libp2p)
-    this.#parts = { ...parts, neighbours, driver: wires.driver, bitswap: wires.bitswap }
+    this.#parts = {
+      ...parts,
+      neighbours,
+      driver: wires.driver,
+      bitswap: wires.bitswap,
+      readers: wires.readers,
+    }
     this.#shares = new Shares({
       ...this.#parts,
       traffic: wires.traffic,
@@ -78,7 +84,7 @@ export class ShareNode implements Api.Node {
   }
 
   async get(text: string, options: Api.GetOptions = {}): Promise<Api.ShareInfo> {
-    const { output, signal, onProgress } = options
+    const { output, signal, onProgress, stream = false } = options
     const target = targetOf(text, options.peers)
     const root = await this.#resolve(target, signal)
     const key = rootKeyOf(root)
@@ -106,7 +112,11 @@ export class ShareNode implements Api.Node {
     }
     const reporting = setInterval(report, REPORT_MS)
     try {
-      await this.#shares.complete({ root, name: basename(path), path, peers: target.peers }, signal, report)
+      await this.#shares.complete(
+        { root, name: basename(path), path, peers: target.peers, stream },
+        signal,
+        report,
+      )
       report()
       return this.#describe(key)
     } finally {

@@ -8,6 +8,7 @@ import { parseCid, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { PeerKey, RootKey } from '../core/types.ts'
 import type { ShareRow, Store } from '../store/types.ts'
+import type { Readers } from './readers.ts'
 import type { SearchContext } from './search.ts'
 import { describeShare } from './status.ts'
 import type { Traffic } from './traffic.ts'
@@ -19,6 +20,7 @@ const MOST_FILE_ROOTS = 1_000
 
 export interface SharesContext extends SearchContext {
   readonly store: Store
+  readonly readers: Readers
   readonly traffic: Traffic
   /** The peer has the root. */
   join(root: RootKey, peer: PeerKey): void
@@ -108,6 +110,7 @@ export class Shares {
     const running = this.#transfers.get(root)
     const transfer =
       running !== undefined && running.state !== 'failed' ? running : this.#start(root, request)
+    if (request.stream === true) transfer.stream()
     const listeners = this.#notices.get(root) ?? new Set()
     this.#notices.set(root, listeners.add(onNotice))
     this.#waiting.set(root, (this.#waiting.get(root) ?? 0) + 1)

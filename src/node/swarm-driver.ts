@@ -14,6 +14,7 @@ import type { ArrivingPieces } from './arriving-pieces.ts'
 import type { BitswapWire } from './bitswap-wire.ts'
 import type { Joining } from './joining.ts'
 import { type DownloadPort, type OpenSwarm, OpenSwarms, wholeSwarm } from './open-swarms.ts'
+import type { Readers } from './readers.ts'
 import type { ShareWire } from './share-wire.ts'
 import type { BannedPeer } from './types.ts'
 
@@ -23,6 +24,7 @@ export interface Driven {
   readonly share: ShareWire
   readonly joining: Joining
   readonly arriving: ArrivingPieces
+  readonly readers: Readers
 }
 
 type PeerAction = Exclude<
@@ -111,6 +113,7 @@ export class SwarmDriver {
     this.dispatch({ type: 'grown', root, sizes: pieces.blockSizes.subarray(from), found, final })
     if (first) swarm.download.onFirstPiece()
     if (final) this.#wires.share.counted(root)
+    this.#wires.readers.grew(swarm)
   }
 
   /** The download is over: from now on the same swarm, with the same peers, seeds. */
@@ -120,6 +123,7 @@ export class SwarmDriver {
     this.#wires.joining.closed(root)
     this.#wires.bitswap.finished(swarm)
     swarm.download = undefined
+    this.#wires.readers.closed(root)
   }
 
   /** Something that is wholly here is traded in. */
@@ -138,14 +142,10 @@ export class SwarmDriver {
       this.#wires.share.close(swarm.root)
       this.#wires.bitswap.close(swarm)
       this.#wires.arriving.close(swarm.root)
+      this.#wires.readers.closed(swarm.root)
       this.swarms.delete(swarm.root)
       this.dispatch({ type: 'closed', root: swarm.root })
     }
-  }
-
-  /** Pieces that somebody waits for, the most urgent first. */
-  hurry(root: RootKey, pieces: readonly number[]): void {
-    this.dispatch({ type: 'urgent', root, pieces })
   }
 
   // --- the scheduler
@@ -181,6 +181,7 @@ export class SwarmDriver {
         return
       case 'stored':
         if (swarm.have.add(event.piece) && swarm.have.count === 1) swarm.download?.onFirstPiece()
+        this.#wires.readers.stored(swarm, event.piece)
         return
     }
   }

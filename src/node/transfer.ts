@@ -12,6 +12,7 @@ import { FetchSession } from '../exchange/bitswap/node-fetcher.ts'
 import type { Download, ShareRow, Store } from '../store/types.ts'
 import { fetchBlock } from './fetch-block.ts'
 import type { DownloadPort } from './open-swarms.ts'
+import type { Readers } from './readers.ts'
 import { Search, type SearchContext } from './search.ts'
 
 /** After this long with nobody found, the user is told; the search goes on. */
@@ -27,10 +28,13 @@ export interface TransferRequest {
   readonly name: string
   readonly path: string
   readonly peers: readonly string[]
+  /** Fetch it in file order. */
+  readonly stream?: boolean
 }
 
 export interface TransferContext extends SearchContext {
   readonly store: Store
+  readonly readers: Readers
   /** The peer has the root. */
   join(root: RootKey, peer: PeerKey): void
   /** The first verified piece is here. */
@@ -102,6 +106,11 @@ export class Transfer {
     return this
   }
 
+  /** From now on it goes in file order. */
+  stream(): void {
+    this.#context.readers.stream(this.root)
+  }
+
   /** Ends it, resumably. */
   async stop(reason: ShareError): Promise<void> {
     if (this.#state === 'resolving' || this.#state === 'downloading') this.#enter('stopped')
@@ -122,6 +131,7 @@ export class Transfer {
     driver.open(this.root, this.#port(source.manifest, download), (piece) =>
       store.readPiece(this.root, piece),
     )
+    if (this.request.stream === true) this.stream()
     this.#search.start()
     let grown = 0
     for await (const event of source.events) {

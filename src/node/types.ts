@@ -98,6 +98,8 @@ export interface GetOptions {
   readonly output?: string
   /** Multiaddrs to try first. */
   readonly peers?: readonly string[]
+  /** Fetch it in file order, so that it can be read from its start while it comes. Peers have less to exchange then. */
+  readonly stream?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: GetProgress) => void
 }

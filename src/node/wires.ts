@@ -12,6 +12,7 @@ import { Joining } from './joining.ts'
 import type { ShareLibp2p } from './libp2p.ts'
 import { PeerExchange } from './peer-exchange.ts'
 import { RateLimits } from './rate-limits.ts'
+import { Readers } from './readers.ts'
 import { Seeding } from './seeding.ts'
 import { ShareWire } from './share-wire.ts'
 import { SwarmDriver } from './swarm-driver.ts'
@@ -34,6 +35,7 @@ export class Wires {
   readonly share: ShareWire
   readonly limits: RateLimits
   readonly traffic: Traffic
+  readonly readers: Readers
   readonly #options: WiresOptions
   readonly #joining: Joining
   readonly #outflow: Outflow
@@ -54,6 +56,7 @@ export class Wires {
       hold: (bytes) => this.#hold(bytes),
       release: (bytes) => this.#release(bytes),
     })
+    this.readers = new Readers({ store, swarms: driver.swarms, dispatch: (event) => driver.dispatch(event) })
     const seeding = new Seeding({ store, driver })
     const common = { store, driver, arriving, seeding, traffic }
     this.bitswap = new BitswapWire({ ...common, join: (root, peer) => this.join(root, peer) })
@@ -66,7 +69,7 @@ export class Wires {
     })
     const joining = this.#joining
     this.share = new ShareWire({ ...common, bitswap: this.bitswap, joining })
-    driver.attach({ bitswap: this.bitswap, share: this.share, joining, arriving })
+    driver.attach({ bitswap: this.bitswap, share: this.share, joining, arriving, readers: this.readers })
   }
 
   /** Registers the protocols; before libp2p starts, so that the first identify names them. */

@@ -16,6 +16,9 @@ const LEAST_PART_BYTES = 64 << 10
 /** One piece comes from so many at once, at most. */
 const MOST_SOURCES = 4
 
+/** A peer that is asked for urgent pieces offers others so much later. */
+const URGENT_MS = 250
+
 /** A learnt rate may be an old or a lucky one: less is handed over than it promises. */
 const MARGIN = 1.2
 
@@ -38,9 +41,18 @@ export class Accepting {
       return
     }
     const startsAt = now + Math.max(peer.roundTrip / 2, start - peer.roundTrip / 2)
-    const ms = this.#busy(startsAt, now)
+    const ms = this.#hurries(peer, piece) ? URGENT_MS : this.#busy(startsAt, now)
     if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: ms + startsAt - now })
     else this.#swarm.request(peer, piece, span, { rate, startsAt }, now, out)
+  }
+
+  /** Somebody reads, and the peer has better to send. */
+  #hurries(peer: SwarmPeer, offered: number): boolean {
+    const { pieces, urgent } = this.#swarm
+    if (urgent.length === 0 || peer.choked || peer.pipeline.snubbed || urgent.includes(offered)) return false
+    return urgent.some(
+      (piece) => peer.sources.has(piece) || (pieces.state(piece) === 'missing' && peer.mayHave(piece)),
+    )
   }
 
   /** The bytes of an offered piece that are to be asked for. */

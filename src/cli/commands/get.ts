@@ -13,6 +13,7 @@ interface Options {
   readonly peer?: readonly string[]
   readonly timeout?: string
   readonly quiet?: boolean
+  readonly stream?: boolean
 }
 
 export async function get(context: Context, target: string, options: Options): Promise<void> {
@@ -27,7 +28,7 @@ export async function get(context: Context, target: string, options: Options): P
   )
   try {
     const client = await context.daemon()
-    const request = { target, output: resolve(options.output ?? '.'), peers }
+    const request = { target, output: resolve(options.output ?? '.'), peers, stream: options.stream === true }
     const share = await client.get(request, { signal, onProgress: (progress) => watch.report(progress) })
     watch.progress.stop()
     context.out.result(share.path, share)
