@@ -9,7 +9,12 @@ import {
   encodeExtension,
 } from '../../src/exchange/peer-wire/extensions.ts'
 import { FrameDecoder, MAX_FRAME_BYTES } from '../../src/exchange/peer-wire/framing.ts'
-import { decodeMessage, encodeMessage, type KnownMessage } from '../../src/exchange/peer-wire/messages.ts'
+import {
+  decodeMessage,
+  encodeMessage,
+  type KnownMessage,
+  type Message,
+} from '../../src/exchange/peer-wire/messages.ts'
 import { WireViolation } from '../../src/exchange/peer-wire/violation.ts'
 import { joined, toHex } from '../unit/peer-wire-bytes.ts'
 import { End, ROOT } from '../unit/peer-wire-pair.ts'
@@ -88,6 +93,13 @@ function readable(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, content]) => [key, readable(content)]))
 }
 
+/** As `readable`; data, which may come in parts, as a message for each byte. */
+function byBytes(read: Message): unknown[] {
+  if (read.type !== 'piece' || read.data.length === 0) return [readable(read)]
+  const { type, index, begin, data } = read
+  return [...data].map((byte, at) => ({ type, index, begin: begin + at, byte }))
+}
+
 /** Cuts bytes at random places; the sizes are used again and again. */
 function* chunks(stream: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
   for (let at = 0, turn = 0; at < stream.length; turn++) {
@@ -104,9 +116,11 @@ describe('peer wire', () => {
       fc.property(fc.array(message, { maxLength: 10 }), chunkSizes, (messages, sizes) => {
         const decoder = new FrameDecoder()
         const read = [...chunks(joined(messages.flatMap(encodeMessage)), sizes)].flatMap((chunk) =>
-          [...decoder.push(chunk)].map(decodeMessage),
+          [...decoder.push(chunk)].map((frame) =>
+            frame instanceof Uint8Array ? decodeMessage(frame) : frame,
+          ),
         )
-        assert.deepEqual(read.map(readable), messages.map(readable))
+        assert.deepEqual(read.flatMap(byBytes), messages.flatMap(byBytes))
       }),
     )
   })

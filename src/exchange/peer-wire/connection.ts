@@ -151,7 +151,7 @@ export class Connection {
     try {
       for (const frame of this.#frames.push(chunk)) {
         if (this.#phase === 'closed') return
-        yield* this.#take(decodeMessage(frame))
+        yield* this.#take(frame instanceof Uint8Array ? decodeMessage(frame) : frame)
       }
     } catch (thrown) {
       this.#phase = 'closed'

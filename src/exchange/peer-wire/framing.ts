@@ -1,7 +1,9 @@
 /**
- * Cuts a byte stream into frames: four bytes of length, then that many bytes. A declared length allocates nothing
- * by itself: a frame's buffer starts at 64 KiB at most, which is what data is sent in, and doubles as bytes arrive.
+ * Cuts a byte stream into frames: four bytes of length, then that many bytes. A declared length allocates nothing by
+ * itself: a frame's buffer starts small and doubles as bytes arrive. Data is not gathered at all: a message of it that
+ * does not lie whole in one chunk comes in parts, each as a message of its own would.
  */
+import type { KnownMessage } from './messages.ts'
 import { readUint32 } from './uint32.ts'
 import { WireViolation } from './violation.ts'
 
@@ -10,8 +12,14 @@ export const MAX_FRAME_BYTES = (2 << 20) + (64 << 10)
 
 const LENGTH_BYTES = 4
 
-/** The length of nearly every data frame, a little of head included: one allocation for those. */
-const FIRST_BYTES = (64 << 10) + 16
+/** Messages in parts are all small, but for bitfields and news of peers. */
+const FIRST_BYTES = 256
+
+/** What stands before data: the id of a piece message, two numbers. */
+const PIECE_ID = 7
+const PIECE_HEAD_BYTES = 9
+
+export type DataMessage = Extract<KnownMessage, { type: 'piece' }>
 
 export class FrameDecoder {
   readonly #maxBytes: number
@@ -20,19 +28,27 @@ export class FrameDecoder {
   #filled = 0
   #length: number | undefined
   #frame: Uint8Array = NOTHING
+  /** The data that goes on, and how much of it is to come. */
+  #data: { readonly index: number; begin: number; left: number } | undefined
 
   constructor(maxBytes: number = MAX_FRAME_BYTES) {
     this.#maxBytes = maxBytes
   }
 
   /**
-   * The frames that a chunk completes, without their lengths. A frame that lies whole in the chunk is a view of it.
-   * The generator has to be run to its end before the next chunk.
+   * The frames that a chunk completes, without their lengths, and parts of data. What lies whole in the chunk is a
+   * view of it. The generator has to be run to its end before the next chunk.
    * @throws WireViolation `too-long`, before anything is kept of the frame
    */
-  *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+  *push(chunk: Uint8Array): Generator<Uint8Array | DataMessage, void, undefined> {
     let at = 0
     while (at < chunk.length) {
+      if (this.#data !== undefined) {
+        const part = this.#part(this.#data, chunk.subarray(at))
+        at += part.data.length
+        yield part
+        continue
+      }
       if (this.#length === undefined) at = this.#readLength(chunk, at)
       if (this.#length === undefined) return
       if (this.#filled === 0 && chunk.length - at >= this.#length) {
@@ -41,9 +57,7 @@ export class FrameDecoder {
         yield chunk.subarray(at, end)
         at = end
       } else {
-        const taken = Math.min(this.#length - this.#filled, chunk.length - at)
-        this.#keep(chunk.subarray(at, at + taken), this.#length)
-        at += taken
+        at = this.#gather(chunk, at, this.#length)
         if (this.#filled === this.#length) yield this.#whole()
       }
     }
@@ -59,6 +73,30 @@ export class FrameDecoder {
     this.#length = length
     this.#filled = 0
     return from + taken
+  }
+
+  /** Keeps bytes of a frame that does not lie whole in the chunk; of data no more than its head. */
+  #gather(chunk: Uint8Array, from: number, length: number): number {
+    const isData =
+      (this.#filled === 0 ? chunk[from] : this.#frame[0]) === PIECE_ID && length > PIECE_HEAD_BYTES
+    const wanted = isData ? PIECE_HEAD_BYTES : length
+    const taken = Math.min(wanted - this.#filled, chunk.length - from)
+    this.#keep(chunk.subarray(from, from + taken), wanted)
+    if (isData && this.#filled === PIECE_HEAD_BYTES) {
+      const left = length - PIECE_HEAD_BYTES
+      const head = this.#whole()
+      this.#data = { index: readUint32(head, 1), begin: readUint32(head, 5), left }
+    }
+    return from + taken
+  }
+
+  #part(data: { readonly index: number; begin: number; left: number }, rest: Uint8Array): DataMessage {
+    const part = rest.subarray(0, data.left)
+    const { index, begin } = data
+    data.begin += part.length
+    data.left -= part.length
+    if (data.left === 0) this.#data = undefined
+    return { type: 'piece', index, begin, data: part }
   }
 
   #keep(bytes: Uint8Array, length: number): void {
