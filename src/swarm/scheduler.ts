@@ -23,6 +23,8 @@ export class Scheduler {
   readonly #book = new PeerBook()
   /** When to look after what time alone changes; Infinity when there is no such thing. */
   #watchAt = Number.POSITIVE_INFINITY
+  /** There is a limit, or was one: requests may have been put off. */
+  #limited = false
 
   constructor(prng: Prng, policy: Policy = POLICY) {
     this.#common = { prng, policy, downlink: new Downlink(), downLimiter: new Limiter() }
@@ -46,6 +48,7 @@ export class Scheduler {
     }
     this.#uploading.pump(now, out)
     if (this.#watchAt === Number.POSITIVE_INFINITY && this.#busy) this.#watchAt = now + WATCH_MS
+    if (this.#limited) this.#watchAt = Math.min(this.#watchAt, this.#heldUntil(now))
     return out
   }
 
@@ -78,9 +81,20 @@ export class Scheduler {
     swarm.pulling.fillAll(now, out)
   }
 
+  /** When a request that a limit put off may go. */
+  #heldUntil(now: Millis): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const { pulling } of this.#swarms.values()) {
+      const held = pulling.waits(now)
+      if (held !== undefined) next = Math.min(next, now + Math.max(1, held))
+    }
+    return next
+  }
+
   #limit({ root, down }: OfType<'limited'>, now: Millis, out: SwarmAction[]): void {
     const limiter = root === undefined ? this.#common.downLimiter : this.#swarms.get(root)?.limiter
     limiter?.setRate(down, now)
+    this.#limited ||= down > 0
     for (const swarm of this.#swarms.values()) swarm.pulling.fillAll(now, out)
   }
 
@@ -94,8 +108,6 @@ export class Scheduler {
     for (const swarm of this.#swarms.values()) {
       if (this.#common.policy.snubbing) swarm.pulling.watch(now, out)
       swarm.pulling.fillAll(now, out)
-      const held = swarm.pulling.waits(now)
-      if (held !== undefined) next = Math.min(next, now + Math.max(1, held))
       const round = swarm.choker.dueAt
       if (round === undefined) continue
       if (round <= now) swarm.choker.review(now, out)
@@ -112,7 +124,7 @@ export class Scheduler {
     if (swarm === undefined) return
     switch (event.type) {
       case 'grown':
-        swarm.grow(event.sizes, event.found, event.final, out)
+        swarm.grow(event.sizes, event.found, event.final, now, out)
         swarm.pulling.fillAll(now, out)
         this.#uploading.stir()
         return

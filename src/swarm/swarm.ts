@@ -62,17 +62,26 @@ export class Swarm {
   /** The pieces known from the start; nobody waits for those that are stored. */
   open(sizes: ArrayLike<number>, have: Iterable<number>, final: boolean, out: SwarmAction[]): void {
     this.#extend(sizes, final)
-    for (const piece of have) if (this.pieces.state(piece) === 'missing') this.#arrived(piece)
+    for (const piece of have) if (this.pieces.state(piece) === 'missing') this.#arrived(piece, out)
     if (this.pieces.complete) this.offering.seeds = true
     this.#finishIfComplete(out)
   }
 
   /** Further pieces; `found` are stored already. */
-  grow(sizes: ArrayLike<number>, found: Iterable<number>, final: boolean, out: SwarmAction[]): void {
+  grow(
+    sizes: ArrayLike<number>,
+    found: Iterable<number>,
+    final: boolean,
+    now: Millis,
+    out: SwarmAction[],
+  ): void {
     this.#extend(sizes, final)
     for (const piece of found) {
       if (this.pieces.state(piece) !== 'missing') continue
-      this.#arrived(piece)
+      // a part of it may be on its way
+      for (const source of [...(this.pieces.incoming.get(piece)?.sources ?? [])])
+        this.cancel(source, now, out)
+      this.#arrived(piece, out)
       this.#tellHave(piece, out)
     }
     this.#finishIfComplete(out)
@@ -187,15 +196,16 @@ export class Swarm {
 
   /** Bytes of a request came. */
   arrived(peer: SwarmPeer, event: Extract<SwarmEvent, { type: 'arrived' }>, now: Millis, out: SwarmAction[]) {
-    const { piece, begin, length } = event
-    this.common.downlink.arrived(length)
-    peer.received += length
-    peer.pipeline.progressed(length, now)
+    const { piece, begin } = event
+    this.common.downlink.arrived(event.length)
+    peer.received += event.length
+    peer.pipeline.progressed(event.length, now)
     const source = peer.sources.get(piece)
     const book = this.pieces.incoming.get(piece)
     if (source === undefined || book === undefined || begin !== source.at) return
+    const length = Math.min(event.length, source.left)
     source.progress.add(length, now)
-    peer.relieved(Math.min(length, source.left))
+    peer.relieved(length)
     book.arrived(source, begin, length)
     if (source.done) this.#sourceDone(source, now, out)
     if (book.complete) this.#whole(piece, now, out)
@@ -255,12 +265,7 @@ export class Swarm {
 
   stored(piece: number, out: SwarmAction[]): void {
     if (this.pieces.state(piece) !== 'storing') return
-    this.#arrived(piece)
-    for (const peer of this.peers.values()) {
-      if (!peer.has.has(piece)) continue
-      peer.useful--
-      this.#tellInterest(peer, out)
-    }
+    this.#arrived(piece, out)
     this.#tellHave(piece, out)
     this.#finishIfComplete(out)
   }
@@ -286,9 +291,14 @@ export class Swarm {
     for (const peer of this.peers.values()) peer.askAgain(piece)
   }
 
-  #arrived(piece: number): void {
+  #arrived(piece: number, out: SwarmAction[]): void {
     this.pieces.stored(piece)
     this.offering.add(piece)
+    for (const peer of this.peers.values()) {
+      if (!peer.has.has(piece)) continue
+      peer.useful--
+      this.#tellInterest(peer, out)
+    }
   }
 
   /** Whoever waits for the piece is told that it is here, and is not asked for it any more. */

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { createPrng } from '../../src/core/prng.ts'
 import { millis, type PeerKey, peerKey, type RootKey, rootKey } from '../../src/core/types.ts'
-import type { SwarmAction, SwarmEvent } from '../../src/swarm/events.ts'
+import type { SwarmAction, SwarmEvent, Wire } from '../../src/swarm/events.ts'
 import { Scheduler } from '../../src/swarm/scheduler.ts'
 
 const root = fc.constantFrom('R', 'R', 'R', 'S', 'unknown').map(rootKey)
@@ -13,31 +13,83 @@ const piece = fc.integer({ min: -1, max: 12 })
 const pieces = fc.array(piece, { maxLength: 13 })
 const sizes = fc.array(fc.constantFrom(1, 16_384, 1 << 20, 4 << 20), { maxLength: 6 })
 
+const begin = fc.constantFrom(0, 0, 0, 16_384, 1 << 19)
+const length = fc.constantFrom(0, 1, 16_384, 1 << 19, 1 << 20)
+const terms = { rate: fc.constantFrom(0, 100_000, 12_500_000), start: fc.constantFrom(0, 80, 5_000) }
+const wire = fc.constantFrom<Wire>('share', 'share', 'bitswap', 'bittorrent')
+const one = <Type extends string>(...types: readonly Type[]) => fc.constantFrom(...types)
+
 const event: fc.Arbitrary<SwarmEvent> = fc.oneof(
-  fc.record({ type: fc.constant('opened'), root, sizes, have: pieces, final: fc.boolean() }),
-  fc.record({ type: fc.constant('grown'), root, sizes, found: pieces, final: fc.boolean() }),
-  { weight: 4, arbitrary: fc.record({ type: fc.constantFrom('joined', 'joined', 'left'), root, peer }) },
-  { weight: 6, arbitrary: fc.record({ type: fc.constantFrom('has', 'has', 'lacks'), root, peer, pieces }) },
+  fc.record({ type: one('opened'), root, sizes, have: pieces, final: fc.boolean() }),
+  fc.record({ type: one('grown'), root, sizes, found: pieces, final: fc.boolean() }),
+  { weight: 4, arbitrary: fc.record({ type: one('joined'), root, peer, wire }) },
+  { weight: 2, arbitrary: fc.record({ type: one('left'), root, peer }) },
   {
-    weight: 12,
+    weight: 8,
     arbitrary: fc.record({
-      type: fc.constantFrom(
-        ...(['received', 'received', 'verified', 'verified', 'stored', 'stored', 'store-failed'] as const),
-        ...(['wanted', 'wanted', 'unwanted', 'sent', 'send-failed'] as const),
-      ),
+      type: one('has', 'has', 'lacks', 'expects', 'expects', 'expects-no-more'),
+      root,
+      peer,
+      pieces,
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: one('choked', 'unchoked', 'interested', 'uninterested', 'progressed'),
+      root,
+      peer,
+    }),
+  },
+  fc.record({ type: one('misbehaved'), root, peer, reason: fc.constant('was rude') }),
+  { weight: 6, arbitrary: fc.record({ type: one('received', 'suggested', 'accepted'), root, peer, piece }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({ type: one('arrived', 'arrived', 'rejected'), root, peer, piece, begin, length }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({ type: one('offered'), root, peer, piece, eager: fc.boolean(), ...terms }),
+  },
+  { weight: 3, arbitrary: fc.record({ type: one('idle'), root, peer, ...terms }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: one('requested'),
       root,
       peer,
       piece,
+      begin,
+      length,
+      offered: fc.boolean(),
     }),
   },
-  fc.record({ type: fc.constant('progressed'), root, peer, bytes: fc.nat(1 << 20) }),
-  fc.oneof(
-    fc.record({ type: fc.constant('corrupt'), root, peer, piece }),
-    fc.record({ type: fc.constant('corrupt'), root, peer }),
-  ),
-  fc.record({ type: fc.constant('limited'), down: fc.constantFrom(0, 1_000, 10_000_000) }),
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('woke') }) },
-  fc.record({ type: fc.constant('closed'), root }),
+  fc.record({ type: one('shortened'), root, peer, piece, begin, length }),
+  fc.record({ type: one('declined'), root, peer, piece: fc.option(piece, { nil: undefined }) }),
+  fc.record({
+    type: one('busy'),
+    root,
+    peer,
+    piece: fc.option(piece, { nil: undefined }),
+    ms: fc.nat(10_000),
+  }),
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: one('sent', 'delivered'), root, peer, piece, begin, bytes: length }),
+  },
+  fc.record({ type: one('send-failed'), root, peer, piece, begin }),
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      type: one('verified', 'verified', 'stored', 'stored', 'store-failed', 'refuted'),
+      root,
+      piece,
+    }),
+  },
+  fc.record({ type: one('urgent'), root, pieces }),
+  fc.record({ type: one('limited'), down: fc.constantFrom(0, 1_000, 10_000_000) }),
+  { weight: 3, arbitrary: fc.record({ type: one('woke') }) },
+  fc.record({ type: one('closed'), root }),
 )
 
 const steps = fc.array(
@@ -48,41 +100,55 @@ const steps = fc.array(
 /** What somebody outside knows: checks that actions make sense, as a driver would rely on it. */
 class Observer {
   readonly #joined = new Set<string>()
-  readonly #inFlight = new Set<string>()
+  readonly #open = new Set<RootKey>()
   readonly #wanted = new Set<string>()
   readonly #banned = new Set<PeerKey>()
   readonly #completed = new Set<RootKey>()
 
   sees(event: SwarmEvent): void {
-    if (event.type === 'opened' || event.type === 'woke' || event.type === 'limited') return
-    if (event.type === 'closed') this.#forget((entry) => entry.startsWith(`${event.root} `), event.root)
-    else if (event.type === 'joined' && !this.#banned.has(event.peer))
-      this.#joined.add(`${event.root} ${event.peer}`)
-    else if (event.type === 'left') this.#leave(event.root, event.peer)
-    else if (event.type === 'wanted') this.#wanted.add(`${event.root} ${event.peer} ${event.piece}`)
-    else if (event.type === 'received') this.#inFlight.delete(`${event.root} ${event.peer} ${event.piece}`)
-    else if (event.type === 'lacks')
-      for (const piece of event.pieces) this.#inFlight.delete(`${event.root} ${event.peer} ${piece}`)
+    switch (event.type) {
+      case 'opened':
+        this.#open.add(event.root)
+        return
+      case 'closed':
+        this.#forget(event.root)
+        return
+      case 'joined':
+        if (this.#open.has(event.root) && !this.#banned.has(event.peer))
+          this.#joined.add(`${event.root} ${event.peer}`)
+        return
+      case 'left':
+        this.#leave(event.root, event.peer)
+        return
+      case 'requested':
+        this.#wanted.add(`${event.root} ${event.peer} ${event.piece}`)
+        return
+    }
+  }
+
+  /** An offer is answered at once, and once. */
+  answers(event: SwarmEvent, actions: readonly SwarmAction[]): void {
+    if (event.type !== 'offered' && event.type !== 'idle') return
+    if (!this.#joined.has(`${event.root} ${event.peer}`)) return
+    const answers = actions.filter(
+      (action) =>
+        (action.type === 'request' || action.type === 'decline' || action.type === 'busy') &&
+        action.root === event.root &&
+        action.peer === event.peer,
+    )
+    assert.equal(answers.length, 1, `${answers.length} answers to ${JSON.stringify(event)}`)
   }
 
   checks(action: SwarmAction): void {
     switch (action.type) {
-      case 'request': {
-        const request = `${action.root} ${action.peer} ${action.piece}`
-        assert.ok(this.#joined.has(`${action.root} ${action.peer}`), `${request}: not a peer`)
-        assert.ok(!this.#inFlight.has(request), `${request}: asked twice`)
-        this.#inFlight.add(request)
-        return
-      }
+      case 'request':
+      case 'offer':
       case 'ask':
-        assert.ok(this.#joined.has(`${action.root} ${action.peer}`))
-        assert.ok(action.pieces.length > 0)
-        return
-      case 'cancel':
-        this.#inFlight.delete(`${action.root} ${action.peer} ${action.piece}`)
+      case 'offer-uplink':
+        assert.ok(this.#joined.has(`${action.root} ${action.peer}`), `${action.type}: not a peer`)
         return
       case 'send':
-        assert.ok(this.#wanted.has(`${action.root} ${action.peer} ${action.piece}`))
+        assert.ok(this.#wanted.has(`${action.root} ${action.peer} ${action.piece}`), 'nobody asked for it')
         assert.ok(!this.#banned.has(action.peer))
         return
       case 'completed':
@@ -92,21 +158,19 @@ class Observer {
       case 'ban':
         assert.ok(!this.#banned.has(action.peer))
         this.#banned.add(action.peer)
-        for (const root of ['R', 'S']) this.#leave(rootKey(root), action.peer)
+        for (const root of this.#open) this.#leave(root, action.peer)
         return
     }
   }
 
   #leave(root: RootKey, peer: PeerKey): void {
     this.#joined.delete(`${root} ${peer}`)
-    for (const request of this.#inFlight)
-      if (request.startsWith(`${root} ${peer} `)) this.#inFlight.delete(request)
   }
 
-  #forget(concerns: (entry: string) => boolean, root: RootKey): void {
-    for (const entries of [this.#joined, this.#inFlight])
-      for (const entry of entries) if (concerns(entry)) entries.delete(entry)
+  #forget(root: RootKey): void {
+    for (const entry of this.#joined) if (entry.startsWith(`${root} `)) this.#joined.delete(entry)
     this.#completed.delete(root)
+    this.#open.delete(root)
   }
 }
 
@@ -119,7 +183,9 @@ describe('the scheduler', () => {
         let now = 0
         const handle = (event: SwarmEvent): void => {
           observer.sees(event)
-          for (const action of scheduler.handle(event, millis(now))) observer.checks(action)
+          const actions = scheduler.handle(event, millis(now))
+          observer.answers(event, actions)
+          for (const action of actions) observer.checks(action)
           scheduler.checkInvariants()
         }
         for (const root of ['R', 'S']) {
@@ -153,8 +219,8 @@ describe('the scheduler', () => {
           assert.ok(wakes === 0 || due > now, `due at ${due}, it is ${now}`)
           now = Math.max(now, due)
           if (now - since > 600_000) break
-          // silent sources are reminded every two seconds at the most often, for as long as they are silent
-          assert.ok(++wakes < 200 + (now - since) / 500, `woken ${wakes} times in ${now - since} ms`)
+          // sources and offers that are not answered are looked after twice a second, for as long as there are any
+          assert.ok(++wakes < 200 + (now - since) / 200, `woken ${wakes} times in ${now - since} ms`)
           scheduler.handle({ type: 'woke' }, millis(now))
         }
       }),
