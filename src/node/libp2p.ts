@@ -9,7 +9,6 @@ import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { type DhtServices, dhtServices } from '../routing/dht.ts'
@@ -18,6 +17,7 @@ import type { Config } from './config.ts'
 import { openLibp2pDatastore } from './libp2p-datastore.ts'
 import { listenError } from './listen-error.ts'
 import { publicInterfaces } from './public-interfaces.ts'
+import { socketTls } from './socket-tls.ts'
 
 export interface Libp2pOptions {
   readonly home: string
@@ -73,7 +73,7 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<ShareLib
       nodeInfo: { userAgent },
       addresses: { listen: [...config.listen], announce: [...config.announce] },
       transports: [tcp()],
-      connectionEncrypters: [tls(), noise()],
+      connectionEncrypters: [socketTls(), noise()],
       streamMuxers: [yamux(MUXER)],
       connectionGater: gater(options),
       connectionManager: {
