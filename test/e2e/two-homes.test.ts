@@ -44,7 +44,7 @@ test('two homes that know only a third one find each other by the DHT', async (t
   await fetched(b, cid, SMALL_TREE, homes.path('got'))
   assert.deepEqual(
     (await b.status(cid)).peers.map(({ id, wire }) => [id, wire]),
-    [[await a.peerId(), 'bitswap']],
+    [[await a.peerId(), 'share']],
   )
 })
 
