@@ -6,7 +6,7 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-export type Reach = 'machine' | 'site' | 'world'
+type Reach = 'machine' | 'site' | 'world'
 
 const WIDTH: Readonly<Record<Reach, number>> = { machine: 0, site: 1, world: 2 }
 
@@ -20,7 +20,7 @@ const SITE = blocks(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.
 const NOWHERE = blocks(['0.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/128', 'fe80::/10', 'ff00::/8'])
 
 /** Undefined for what is not TCP at an IP address: names may lead anywhere. */
-export function reachOf(address: Multiaddr): Reach | undefined {
+function reachOf(address: Multiaddr): Reach | undefined {
   const [host, transport, ...rest] = address.getComponents()
   if (host?.value === undefined || (host.name !== 'ip4' && host.name !== 'ip6')) return undefined
   if (transport?.name !== 'tcp' || Number(transport.value) === 0) return undefined
