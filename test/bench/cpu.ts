@@ -10,9 +10,6 @@ const TICKS = 100
 /** The machine is calm when less than this part of all cores' time was taken for so many ms. */
 const CALM = { part: 0.1, during: 1500 }
 
-/** Ms to wait for that at most. */
-const CALM_LIMIT = 300_000
-
 export interface CpuTime {
   /** Seconds of the program's processes: those that run, and the commands that have ended. */
   readonly program: number
@@ -30,9 +27,9 @@ export async function cpuTime(): Promise<CpuTime> {
   return { program: program / TICKS, machine: (user + nice + system + irq + softirq) / TICKS }
 }
 
-/** Waits until the machine has little to do, the programs that were just started included; not for ever. */
-export async function calm(): Promise<void> {
-  const late = performance.now() + CALM_LIMIT
+/** Waits until the machine has little to do, the programs that were just started included; `limit` ms at most. */
+export async function calm(limit: number): Promise<void> {
+  const late = performance.now() + limit
   let before = await cpuTime()
   do {
     await sleep(CALM.during)

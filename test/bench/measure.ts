@@ -37,6 +37,8 @@ export interface Setting {
   readonly directory: string
   /** Ms from the first start until the downloads count as never ending. */
   readonly limit: number
+  /** Ms to wait for a calm machine. */
+  readonly patience: number
 }
 
 interface Leecher {
@@ -56,7 +58,7 @@ export async function measure(setting: Setting): Promise<Measured> {
     if (seeder === undefined) throw new Error('no seeder')
     const share = await seeder.peer.add(source.path)
     await connect(share, seeder.peer, leechers)
-    await calm()
+    await calm(setting.patience)
     const measured = await count(network, () => download(setting, share, leechers))
     for (const { target } of leechers) await source.check(target)
     return measured

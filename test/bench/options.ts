@@ -13,6 +13,9 @@ const DIRECTORY = '/dev/shm'
 /** Seconds: some times what the slowest program takes. */
 const LIMIT = '600'
 
+/** Seconds: some other command may end meanwhile. */
+const PATIENCE = '300'
+
 const caseList = Object.entries(CASES)
   .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
   .join('\n')
@@ -22,6 +25,7 @@ export const USAGE = `usage: node test/bench/swarm.ts [--case NAME …] [options
   --programs A,B      of ${PROGRAM_NAMES.join(',')}; all unless said
   --rounds N          times that each is run, in turns; 1 unless said
   --limit S           seconds until downloads count as never ending; ${LIMIT} unless said
+  --patience S        seconds to wait for a calm machine before each start, at most; ${PATIENCE} unless said
   --json FILE         writes all figures of all runs
   --write             puts tables and pictures into docs/
   --share DIR         a checkout of share that is built; this one unless said
@@ -37,6 +41,8 @@ export interface Options extends Where {
   readonly rounds: number
   /** Ms. */
   readonly limit: number
+  /** Ms to wait for a calm machine. */
+  readonly patience: number
   readonly json: string | undefined
   readonly write: boolean
   readonly directory: string
@@ -61,6 +67,7 @@ function checked(args: readonly string[]): Options | '' {
       programs: { type: 'string', default: PROGRAM_NAMES.join(',') },
       rounds: { type: 'string', default: '1' },
       limit: { type: 'string', default: LIMIT },
+      patience: { type: 'string', default: PATIENCE },
       json: { type: 'string' },
       write: { type: 'boolean', default: false },
       share: { type: 'string', default: CHECKOUT },
@@ -76,6 +83,7 @@ function checked(args: readonly string[]): Options | '' {
     programs: values.programs.split(',').map((name) => known(name, PROGRAM_NAMES)),
     rounds: positive('rounds', values.rounds),
     limit: 1000 * positive('limit', values.limit),
+    patience: 1000 * positive('patience', values.patience),
     json: values.json,
     write: values.write,
     share: resolve(values.share),

@@ -48,7 +48,7 @@ async function runCase(
   name: string,
   swarm: Case,
   programs: readonly Program[],
-  { rounds, limit }: Options,
+  { rounds, limit, patience }: Options,
   directory: string,
 ): Promise<CaseResults> {
   const source = await Source.make(join(directory, 'file'), swarm.size)
@@ -58,7 +58,7 @@ async function runCase(
     for (const program of programs) {
       const title = `${name}, round ${round} of ${rounds}, ${program.name}`
       try {
-        const measured = await measure({ swarm, program, source, directory, limit })
+        const measured = await measure({ swarm, program, source, directory, limit, patience })
         const figures = figuresOf(swarm, measured, availableParallelism())
         runs.push({ program: program.name, version: program.version, ...figures })
         say(`${title}: ${figures.total.toFixed(1)} s, D/T ${figures.efficiency.toFixed(3)}`)
