@@ -27,22 +27,21 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
   const { home, onLog = () => {} } = options
   const config = { ...DEFAULT_CONFIG, ...options.config }
   const store = await openStore(home, { logger: onLog })
+  let node: ShareNode | undefined
+  const wires = new Wires({
+    store,
+    now,
+    seed: randomInt(2 ** 31),
+    onBan: (root, banned) => node?.onBan(root, banned),
+    log: onLog,
+  })
   try {
-    const privateKey = await loadPrivateKey(home)
-    let node: ShareNode | undefined
-    const wires = new Wires({
-      store,
-      now,
-      seed: randomInt(2 ** 31),
-      onBan: (root, banned) => node?.onBan(root, banned),
-      log: onLog,
-    })
     wires.limits.setAll({ up: config['limits.up'], down: config['limits.down'] })
     const version = `share/${await packageVersion()}`
     const libp2p = await createLibp2pNode({
       home,
       config,
-      privateKey,
+      privateKey: await loadPrivateKey(home),
       userAgent: version,
       isBanned: (peer) => wires.driver.isBanned(peerKey(peer)),
       register: (starting) => wires.start(starting, { share: config['wire.share'], version }),
@@ -51,6 +50,7 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
     node = new ShareNode({ store, wires, libp2p, routing, log: onLog })
     return node
   } catch (thrown) {
+    await wires.stop()
     await store.close()
     throw thrown
   }

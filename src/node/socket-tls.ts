@@ -15,11 +15,15 @@ import type {
   StreamMuxerFactory,
 } from '@libp2p/interface'
 import { type TLSComponents, tls } from '@libp2p/tls'
-import { generateCertificate, toMessageStream, verifyPeerCertificate } from '@libp2p/tls/utils'
+import { generateCertificate, verifyPeerCertificate } from '@libp2p/tls/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { SecureStream } from './secure-stream.ts'
 
 /** Said where both know no muxer in common; one is agreed on later then. */
 const NO_MUXER = 'libp2p'
+
+/** Written and not yet taken by the system, before the streams are told to wait. */
+const HIGH_WATER = 512 << 10
 
 export function socketTls(): (components: TLSComponents) => ConnectionEncrypter {
   return (components) => new SocketTls(components)
@@ -76,6 +80,7 @@ class SocketTls implements ConnectionEncrypter {
       maxVersion: 'TLSv1.3',
       // certificates are signed by their owners; who they are is checked below
       rejectUnauthorized: false,
+      highWaterMark: HIGH_WATER,
       ALPNProtocols: [...muxers, NO_MUXER],
     } as const
   }
@@ -95,7 +100,7 @@ class SocketTls implements ConnectionEncrypter {
       socket.destroySoon = () => secure.destroySoon()
       const streamMuxer = this.#muxer(protocol())
       return {
-        connection: toMessageStream(connection, secure),
+        connection: new SecureStream(connection, secure),
         remotePeer,
         ...(streamMuxer === undefined ? {} : { streamMuxer }),
       }

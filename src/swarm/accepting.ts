@@ -49,8 +49,9 @@ export class Accepting {
   /** Somebody reads, and the peer has better to send. */
   #hurries(peer: SwarmPeer, offered: number): boolean {
     const { pieces, urgent } = this.#swarm
-    if (urgent.length === 0 || peer.choked || peer.pipeline.snubbed || urgent.includes(offered)) return false
-    return urgent.some(
+    if (urgent.length === 0 || peer.choked || peer.pipeline.snubbed) return false
+    const before = urgent.includes(offered) ? urgent.slice(0, urgent.indexOf(offered)) : urgent
+    return before.some(
       (piece) => peer.sources.has(piece) || (pieces.state(piece) === 'missing' && peer.mayHave(piece)),
     )
   }

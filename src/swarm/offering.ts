@@ -6,7 +6,7 @@
 import type { PeerKey } from '../core/types.ts'
 import { PiecePicker } from './piece-picker.ts'
 import type { Swarm } from './swarm.ts'
-import type { SwarmPeer } from './swarm-peer.ts'
+import { type SwarmPeer, waitingBytes } from './swarm-peer.ts'
 
 /** What a piece on its way to a peer counts beside one that it has and has not passed on. */
 const EXPECTED_WEIGHT = 0.3
@@ -123,7 +123,7 @@ export class Offering {
   /** An offer goes out; until it is answered the piece counts as under way there. */
   made({ peer, piece }: Choice): void {
     this.#offers++
-    peer.unstarted += this.sizeOf(piece)
+    peer.unstarted += waitingBytes(this.sizeOf(piece))
     if (piece === undefined) return
     const offered = this.#offered.get(peer.key) ?? new Set()
     this.#offered.set(peer.key, offered.add(piece))
@@ -135,7 +135,7 @@ export class Offering {
 
   /** An offer was answered; `taken` if the piece goes there. */
   answered({ peer, piece }: Choice, taken: boolean): void {
-    peer.unstarted -= this.sizeOf(piece)
+    peer.unstarted -= waitingBytes(this.sizeOf(piece))
     if (piece === undefined) return
     if (this.#offered.get(peer.key)?.delete(piece) === true) this.#picker.count(piece, -1)
     if (taken) this.expects(peer, piece)

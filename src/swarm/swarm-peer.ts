@@ -11,8 +11,16 @@ const MOST_UNANSWERED = 512
 /** Questions that stand at one peer, answered with no so far: half of the wants that a ledger keeps of a peer. */
 const MOST_STANDING = 4_096
 
+/** What a piece counts at least, of those that wait: a peer takes 250 requests, however small they are. */
+const LEAST_WAITING_BYTES = 8 << 10
+
 /** Assumed until an offer was answered, in ms. */
 const FIRST_ROUND_TRIP_MS = 40
+
+/** What bytes that wait for a peer count; 0 when there are none. */
+export function waitingBytes(bytes: number): number {
+  return bytes === 0 ? 0 : Math.max(bytes, LEAST_WAITING_BYTES)
+}
 
 export class SwarmPeer {
   readonly key: PeerKey

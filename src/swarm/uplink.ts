@@ -9,7 +9,7 @@ import { FairQueue, type Request } from './fair-queue.ts'
 import type { Choice } from './offering.ts'
 import type { Policy } from './policy.ts'
 import { Progress } from './progress.ts'
-import type { SwarmPeer } from './swarm-peer.ts'
+import { type SwarmPeer, waitingBytes } from './swarm-peer.ts'
 
 /** The sends together keep the link full from this part of its estimate on. */
 const FULL = 0.95
@@ -100,7 +100,7 @@ export class Uplink {
   /** A request that accepts an offer. */
   accept(request: Request, peer: SwarmPeer): void {
     this.#accepted.push({ request, peer })
-    peer.unstarted += request.length
+    peer.unstarted += waitingBytes(request.length)
   }
 
   /** One that does not. False when the peer has too many already. */
@@ -115,7 +115,7 @@ export class Uplink {
     const waiting = this.#accepted.findIndex(same)
     const found = this.#accepted[waiting]
     if (found !== undefined) {
-      found.peer.unstarted += length - found.request.length
+      found.peer.unstarted += waitingBytes(length) - waitingBytes(found.request.length)
       found.request.length = length
       if (length === 0) this.#accepted.splice(waiting, 1)
       return
@@ -241,7 +241,7 @@ export class Uplink {
     }
     if (first === undefined) return undefined
     this.#accepted.shift()
-    first.peer.unstarted -= first.request.length
+    first.peer.unstarted -= waitingBytes(first.request.length)
     this.#balance = this.#pulled.empty ? 0 : this.#balance + first.request.length
     return first.request
   }

@@ -16,6 +16,9 @@ import { type PeerTelling, Telling, translated } from './telling.ts'
 
 type ActionOf<Type extends PeerWireAction['type']> = Extract<PeerWireAction, { readonly type: Type }>
 
+/** A peer that takes no more requests may offer again after this. */
+const FULL_MS = 100
+
 export interface TradeOptions {
   readonly connection: Connection
   readonly host: PeerWireHost
@@ -191,7 +194,10 @@ export class Trade {
 
   #request(action: ActionOf<'request'>, receiving: Receiving): void {
     const { piece, begin, length } = action
-    if (!receiving.request(spanOf(action))) this.#tellLater({ type: 'rejected', piece, begin, length })
+    if (receiving.request(spanOf(action))) return
+    // the piece may have been offered, and an offer stands until it is answered
+    receiving.busy(FULL_MS, piece)
+    this.#tellLater({ type: 'rejected', piece, begin, length })
   }
 
   async #send({ piece, begin, length }: ActionOf<'send'>, sending: Sending): Promise<void> {
