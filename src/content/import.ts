@@ -6,7 +6,14 @@ import { throwIfAborted } from './abort.ts'
 import { importDirectory, importSymlink, type NamedImport } from './import-directory.ts'
 import { type Imported, type ImportSink, importChunks } from './import-file.ts'
 import { PROFILES, type Profile } from './profile.ts'
-import { FRESH_BUFFERS, openSource, ReadBuffers, type SourceFile, sourceError } from './source-file.ts'
+import {
+  FRESH_BUFFERS,
+  type HashedFile,
+  openSource,
+  ReadBuffers,
+  type SourceFile,
+  sourceError,
+} from './source-file.ts'
 import { listSource, measureSource, notAFile, type SourceEntry } from './source-tree.ts'
 
 export interface ImportProgress {
@@ -22,6 +29,8 @@ export interface ImportOptions {
   readonly sink: ImportSink
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: ImportProgress) => void
+  /** A file of the tree was hashed as a whole. `inside`: its path in the tree, joined by `/`; empty for its top. */
+  readonly onHashed?: (inside: string, file: HashedFile) => void
 }
 
 /** Least time between two progress reports, in milliseconds. */
@@ -43,7 +52,7 @@ export async function importPath(
   const { bytes, files } =
     kind === 'file' ? { bytes: size, files: 1 } : await measureSource(real, options.signal)
   const run = new ImportRun(options, { total: bytes, files })
-  const { cid } = kind === 'file' ? await run.file(real) : await run.tree(real)
+  const { cid } = kind === 'file' ? await run.file(real, '') : await run.tree(real)
   run.report()
   return { root: cid, kind }
 }
@@ -69,6 +78,7 @@ class ImportRun {
   readonly #sink: ImportSink
   readonly #signal: AbortSignal | undefined
   readonly #onProgress: ((progress: ImportProgress) => void) | undefined
+  readonly #onHashed: ImportOptions['onHashed'] | undefined
   readonly #totals: { readonly total: number; readonly files: number }
   readonly #small = new Gate(PARALLEL_FILES)
   readonly #large = new Gate(1)
@@ -84,6 +94,7 @@ class ImportRun {
     this.#buffers = options.sink.putLeaf === undefined ? new ReadBuffers() : FRESH_BUFFERS
     this.#signal = options.signal
     this.#onProgress = options.onProgress
+    this.#onHashed = options.onHashed
     this.#totals = totals
   }
 
@@ -124,14 +135,11 @@ class ImportRun {
       this.#checkGoing()
       for await (const entry of listSource(path, inside)) {
         if (entry.kind === 'directory') {
-          const { made } = await this.#directory(
-            entry.path,
-            inside === '' ? entry.name : `${inside}/${entry.name}`,
-          )
+          const { made } = await this.#directory(entry.path, within(inside, entry.name))
           add(entry.name, made)
         } else {
           await this.#small.enter()
-          const made = this.#leaf(entry)
+          const made = this.#leaf(entry, within(inside, entry.name))
           add(
             entry.name,
             made.finally(() => this.#small.leave()),
@@ -155,23 +163,21 @@ class ImportRun {
     this.#failure ??= { thrown }
   }
 
-  #leaf(entry: Exclude<SourceEntry, { kind: 'directory' }>): Promise<Imported> {
+  #leaf(entry: Exclude<SourceEntry, { kind: 'directory' }>, inside: string): Promise<Imported> {
     return entry.kind === 'symlink'
       ? importSymlink(entry.target, this.#profile, this.#sink)
-      : this.file(entry.path)
+      : this.file(entry.path, inside)
   }
 
-  async file(path: string): Promise<Imported> {
+  async file(path: string, inside: string): Promise<Imported> {
     this.#checkGoing()
     const source = await openSource(path)
+    const large = source.size > PROFILES[this.#profile].chunkSize
     try {
-      if (source.size <= PROFILES[this.#profile].chunkSize) return await this.#content(source)
-      await this.#large.enter()
-      try {
-        return await this.#content(source)
-      } finally {
-        this.#large.leave()
-      }
+      if (large) await this.#large.enter()
+      const made = await this.#content(source).finally(() => large && this.#large.leave())
+      this.#onHashed?.(inside, source.hashed)
+      return made
     } finally {
       await source.close()
     }
@@ -203,6 +209,10 @@ class ImportRun {
     this.#reported = now
     this.report()
   }
+}
+
+function within(directory: string, name: string): string {
+  return directory === '' ? name : `${directory}/${name}`
 }
 
 /** Lets so many in at once. */

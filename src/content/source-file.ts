@@ -34,9 +34,17 @@ export const FRESH_BUFFERS: Pick<ReadBuffers, 'take' | 'give'> = {
 // a link or pipe that took the file's place since it was listed must neither be followed nor waited for
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
+/** The state of a file that was hashed, and when that began, in ms since 1970. */
+export interface HashedFile {
+  readonly stats: BigIntStats
+  readonly at: number
+}
+
 export interface SourceFile {
   /** Bytes. */
   readonly size: number
+  /** For when all of it was read, and `checkUnchanged` has passed. */
+  readonly hashed: HashedFile
   /** Chunks of exactly `chunkSize` bytes, the last one apart; none of an empty file. One is valid until the next is asked for, save with `FRESH_BUFFERS`. */
   chunks(chunkSize: number, buffers: Pick<ReadBuffers, 'take' | 'give'>): AsyncGenerator<Uint8Array>
   /** @throws ShareError SOURCE_CHANGED when the file is not what it was when opened */
@@ -55,6 +63,7 @@ export async function openSource(path: string): Promise<SourceFile> {
     const size = Number(before.size)
     return {
       size,
+      hashed: { stats: before, at: Date.now() },
       chunks: (chunkSize, buffers) => readChunks({ handle, path, size, buffers }, chunkSize),
       checkUnchanged: async () => {
         if (!same(before, await handle.stat({ bigint: true }))) throw sourceChanged(path)

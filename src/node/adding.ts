@@ -3,12 +3,16 @@ import { lstat, readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { importPath } from '../content/import.ts'
+import type { HashedFile } from '../content/source-file.ts'
 import { verifyBlock } from '../content/verify.ts'
 import { walkManifest } from '../content/walk.ts'
 import { RAW } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { InlinePlace, ShareRow, Store } from '../store/types.ts'
 import type { AddOptions } from './types.ts'
+
+/** Files of a share whose state is remembered, so that serving need not hash them again. */
+const MOST_HASHED = 16_384
 
 /** @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, INTERRUPTED */
 export async function addPath(store: Store, path: string, options: AddOptions): Promise<ShareRow> {
@@ -21,11 +25,15 @@ export async function addPath(store: Store, path: string, options: AddOptions): 
   })
   const { profile, copy = false, name, signal, onProgress } = options
   const release = store.hold()
+  const hashed = new Map<string, HashedFile>()
   try {
     const { root } = await importPath(source, {
       sink: {
         putNode: (cid, block) => store.putBlock(cid, block),
         ...(copy && { putLeaf: (cid, block) => store.putBlock(cid, block) }),
+      },
+      onHashed: (inside, file) => {
+        if (hashed.size < MOST_HASHED) hashed.set(inside, file)
       },
       ...(profile !== undefined && { profile }),
       ...(signal !== undefined && { signal }),
@@ -47,6 +55,7 @@ export async function addPath(store: Store, path: string, options: AddOptions): 
       name: name ?? basename(source),
       path: source,
       copied: copy,
+      hashed,
     })
   } finally {
     release()

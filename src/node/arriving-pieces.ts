@@ -9,6 +9,7 @@ import type { RootKey } from '../core/types.ts'
 import type { SwarmEvent } from '../swarm/events.ts'
 import { isDownload, type OpenSwarm } from './open-swarms.ts'
 import { PieceBuffers } from './piece-buffers.ts'
+import { RecentPieces } from './recent-pieces.ts'
 
 interface Arriving {
   /** Where spans are put together, once one has come. */
@@ -32,6 +33,8 @@ export interface ArrivingContext {
 export class ArrivingPieces {
   readonly #context: ArrivingContext
   readonly #buffers = new PieceBuffers()
+  /** Those that were put together here, for a while after they were stored. */
+  readonly recent = new RecentPieces(this.#buffers)
   readonly #roots = new Map<RootKey, Map<number, Arriving>>()
 
   constructor(context: ArrivingContext) {
@@ -68,6 +71,7 @@ export class ArrivingPieces {
   close(root: RootKey): void {
     for (const piece of [...(this.#roots.get(root)?.keys() ?? [])]) this.discard(root, piece)
     this.#roots.delete(root)
+    this.recent.close(root)
   }
 
   /** Checks a whole piece and stores it, and tells of each step. */
@@ -82,7 +86,8 @@ export class ArrivingPieces {
     this.#context.release(bytes.byteLength)
     // it may be asked for again at once, and then arrive anew
     this.#forget(root, piece, arriving)
-    this.#recycle(arriving)
+    if (outcome === 'stored' && arriving.assembled === bytes) this.recent.add(root, piece, arriving.assembled)
+    else this.#recycle(arriving)
     const type = outcome instanceof ShareError ? 'store-failed' : outcome
     this.#context.tell(swarm, { type, root, piece })
     if (outcome instanceof ShareError) swarm.download?.onFailure(outcome)

@@ -124,7 +124,12 @@ export class ShareWire implements PeerWireHost {
   }
 
   async read(root: RootKey, piece: number): Promise<Uint8Array | undefined> {
-    return this.#context.driver.swarms.get(root)?.read(piece)
+    const swarm = this.#context.driver.swarms.get(root)
+    return swarm && (this.#context.arriving.recent.lend(root, piece) ?? swarm.read(piece))
+  }
+
+  release(_root: RootKey, block: Uint8Array): void {
+    this.#context.arriving.recent.release(block)
   }
 
   onSent(root: RootKey, peer: PeerKey, bytes: number): void {

@@ -94,10 +94,9 @@ class SocketTls implements ConnectionEncrypter {
   ): Promise<SecuredConnection> {
     // an error ends the handshake, or the stream; between the two nobody listens
     secure.on('error', () => {})
+    endTogether(socket, secure)
     try {
       const remotePeer = await handshake(secure, expected, signal)
-      // the library writes out what waits before it closes the socket, and looks for it there
-      socket.destroySoon = () => secure.destroySoon()
       const streamMuxer = this.#muxer(protocol())
       return {
         connection: new SecureStream(connection, secure),
@@ -125,6 +124,18 @@ class SocketTls implements ConnectionEncrypter {
 function socketOf(connection: MessageStream): Socket | undefined {
   const socket = 'socket' in connection ? connection.socket : undefined
   return socket instanceof Socket ? socket : undefined
+}
+
+/**
+ * The library closes the socket, which then has to be done from above: what waits is written out first, and a handle
+ * that is taken away from under TLS crashes the process (Node 24).
+ */
+function endTogether(socket: Socket, secure: TLSSocket): void {
+  const destroy = socket.destroy.bind(socket)
+  socket.destroySoon = () => secure.destroySoon()
+  // TLS destroys the socket in its turn
+  socket.destroy = (error) => (secure.destroyed ? destroy(error) : (secure.destroy(error), socket))
+  socket.resetAndDestroy = () => socket.destroy()
 }
 
 /** From here on the socket is not read by the connection any more; what that has read ahead is put back. */

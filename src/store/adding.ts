@@ -1,6 +1,7 @@
 /** Adding a share whose bytes are here already. */
 import { resolve } from 'node:path'
 import type { Manifest } from '../content/manifest.ts'
+import type { HashedFile } from '../content/source-file.ts'
 import { DAG_PB, IDENTITY, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { type Change, rowOf } from './catalogue.ts'
@@ -19,12 +20,14 @@ export interface Added {
   readonly name: string
   readonly path: string
   readonly copied: boolean
+  /** Files of it that were hashed just now, by their path in the manifest. */
+  readonly hashed?: ReadonlyMap<string, HashedFile>
 }
 
 /** Blocks and index first, the rows that promise them last. A share with this root takes the new place. */
 export async function addShare(
   parts: Parts,
-  { manifest, inlines, name, path, copied }: Added,
+  { manifest, inlines, name, path, copied, hashed }: Added,
 ): Promise<ShareRow> {
   const root = rootKeyOf(manifest.root)
   checkWrappings(manifest)
@@ -47,6 +50,8 @@ export async function addShare(
   const along: Change[] = [...layoutRows(root, layout), { type: 'del', key: rowOf('have', root) }]
   await parts.shares.put(share, along)
   parts.layouts.put(root, layout)
+  if (!copied && hashed !== undefined)
+    parts.files.trust(layout, (entry) => hashed.get(manifest.entries[entry]?.path ?? ''))
   return row
 }
 

@@ -8,6 +8,7 @@ import { type BigIntStats, constants, fstatSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry } from '../content/manifest.ts'
+import type { HashedFile } from '../content/source-file.ts'
 import { sha256 } from '../content/verify.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import { errno } from '../core/errors.ts'
@@ -56,6 +57,19 @@ export class FileBlocks {
     return this.#read(source, leaf, NO_TRUST)
   }
 
+  /** These entries' files were hashed as a whole just now; `hashed` gives the state that each had before and after. */
+  trust(layout: Layout, hashed: (entry: number) => HashedFile | undefined): void {
+    const { manifest, inlines } = layout
+    const checks = this.#checksOf(layout)
+    for (const [entry, { kind }] of manifest.entries.entries()) {
+      const file = kind === 'file' ? hashed(entry) : undefined
+      if (file !== undefined) checks.settle(entry, stampOf(file.stats), isSettled(file.stats, file.at))
+    }
+    for (let piece = 0; piece < manifest.pieces.length; piece++)
+      checks.trust(piece, manifest.pieces.places(piece)[0]?.entry)
+    for (const [at, { entry }] of inlines.entries()) checks.trust(manifest.pieces.length + at, entry)
+  }
+
   closeIdle(idle: number): void {
     this.#files.closeIdle(idle)
   }
@@ -65,12 +79,16 @@ export class FileBlocks {
   }
 
   #trust(layout: Layout, record: number): Trust {
+    return this.#checksOf(layout).of(record)
+  }
+
+  #checksOf(layout: Layout): Checks {
     let checks = this.#checks.get(layout)
     if (checks === undefined) {
       checks = new Checks(layout.manifest.pieces.length + layout.inlines.length)
       this.#checks.set(layout, checks)
     }
-    return checks.of(record)
+    return checks
   }
 
   async #read(source: Source, leaf: LeafPlace, trust: Trust): Promise<Reading> {
@@ -150,7 +168,7 @@ async function readLeaf(
   if (before === after && trust.hashed(leaf.entry, before)) return { state: 'good', block }
   const now = Date.now()
   if (Buffer.compare(sha256(block), leaf.digest) !== 0) return damaged('its content changed')
-  if (before === after) trust.remember(leaf.entry, before, Number(stats.ctimeMs) < now - SETTLED_MS)
+  if (before === after) trust.remember(leaf.entry, before, isSettled(stats, now))
   return { state: 'good', block }
 }
 
@@ -161,6 +179,11 @@ function openSource(file: string): Promise<FileHandle> {
 
 function sizeOf(entry: Entry | undefined): number {
   return entry?.kind === 'file' ? entry.size : -1
+}
+
+/** Whether a change after the hashing at `at` would show in the times. */
+function isSettled({ ctimeMs }: BigIntStats, at: number): boolean {
+  return Number(ctimeMs) < at - SETTLED_MS
 }
 
 /** All that changes when a file does. */
@@ -197,6 +220,16 @@ class Checks {
       hashed: (entry, stamp) => unchanged(entry, stamp) && this.#hashed.has(record),
       remember: (entry, stamp, settled) => this.#remember(record, entry, stamp, settled),
     }
+  }
+
+  /** All records of this entry's file were hashed; `settled` says whether that can be relied on. */
+  settle(entry: number, stamp: string, settled: boolean): void {
+    if (settled && this.#stamps.size < REMEMBERED_FILES) this.#stamps.set(entry, stamp)
+  }
+
+  /** The record belongs to this entry: if its file is settled, so is the record. */
+  trust(record: number, entry: number | undefined): void {
+    if (entry !== undefined && this.#stamps.has(entry)) this.#hashed.add(record)
   }
 
   /** A file in another state than before takes the whole share's trust with it: simple, and hashing is cheap. */

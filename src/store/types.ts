@@ -1,6 +1,7 @@
 /** What the store promises to the rest of the program. */
 import type { CID } from 'multiformats/cid'
 import type { Inline, Manifest } from '../content/manifest.ts'
+import type { HashedFile } from '../content/source-file.ts'
 import type { Bitfield } from '../core/bitfield.ts'
 import type { RootKey } from '../core/types.ts'
 
@@ -78,6 +79,8 @@ export interface Store {
     name: string
     path: string
     copied: boolean
+    /** Files of it that were hashed just now, by their path in the manifest. */
+    hashed?: ReadonlyMap<string, HashedFile>
   }): Promise<ShareRow>
 
   // --- reading pieces of a share
