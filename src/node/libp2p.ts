@@ -29,8 +29,6 @@ export interface Libp2pOptions {
   isBanned(peerId: string): boolean
   /** Registers protocols before the first connection, so that the first identify names them. */
   register?(libp2p: ShareLibp2p): Promise<void>
-  /** Undoes that, where the node could not start. */
-  unregister?(): Promise<void>
 }
 
 export type ShareLibp2p = Libp2p & { readonly services: DhtServices }
@@ -98,7 +96,6 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<ShareLib
     await libp2p.start()
     return libp2p
   } catch (thrown) {
-    await options.unregister?.()
     await datastore.close()
     throw listenError(thrown)
   }

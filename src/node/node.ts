@@ -45,7 +45,6 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
       userAgent: version,
       isBanned: (peer) => wires.driver.isBanned(peerKey(peer)),
       register: (starting) => wires.start(starting, { share: config['wire.share'], version }),
-      unregister: () => wires.stop(),
     })
     const routing = createRouting({ libp2p, bootstrap: config.bootstrap })
     node = new ShareNode({ store, wires, libp2p, routing, log: onLog })

@@ -134,7 +134,11 @@ function endTogether(socket: Socket, secure: TLSSocket): void {
   const destroy = socket.destroy.bind(socket)
   socket.destroySoon = () => secure.destroySoon()
   // TLS destroys the socket in its turn
-  socket.destroy = (error) => (secure.destroyed ? destroy(error) : (secure.destroy(error), socket))
+  socket.destroy = (error) => {
+    if (secure.destroyed) return destroy(error)
+    secure.destroy(error)
+    return socket
+  }
   socket.resetAndDestroy = () => socket.destroy()
 }
 

@@ -90,7 +90,6 @@ export class PeerWire {
 
   async start(): Promise<void> {
     this.#stopped = false
-    this.#timer = setInterval(() => this.tick(), TICK_MS)
     await this.#options.libp2p.handle(PEER_WIRE, (stream, connection) => this.#accept(stream, connection), {
       maxInboundStreams: MOST_STREAMS,
       maxOutboundStreams: MOST_STREAMS,
@@ -99,7 +98,7 @@ export class PeerWire {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    clearInterval(this.#timer)
+    this.#rest()
     for (const { giveUp } of this.#dialling.values()) giveUp.abort()
     for (const session of this.#all()) session.end()
     await this.#options.libp2p.unhandle(PEER_WIRE)
@@ -282,6 +281,7 @@ export class PeerWire {
     })
     const sessions = this.#peers.get(peer) ?? new Set()
     this.#peers.set(peer, sessions.add(session))
+    this.#timer ??= setInterval(() => this.tick(), TICK_MS)
     return session
   }
 
@@ -297,12 +297,19 @@ export class PeerWire {
     const ofPeer = this.#peers.get(peer)
     ofPeer?.delete(session)
     if (ofPeer?.size === 0) this.#peers.delete(peer)
+    if (this.#peers.size === 0) this.#rest()
     const ofRoot = root && this.#sessions.get(root)
     if (root !== undefined && ofRoot?.get(peer) === session) {
       ofRoot.delete(peer)
       if (ofRoot.size === 0) this.#sessions.delete(root)
     }
     if (error !== undefined) this.#report(peer, error)
+  }
+
+  /** Nobody is there to look after. */
+  #rest(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
   #sessionOf(root: RootKey, peer: PeerKey): Session | undefined {
