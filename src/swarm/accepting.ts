@@ -16,6 +16,12 @@ const LEAST_PART_BYTES = 64 << 10
 /** One piece comes from so many at once, at most. */
 const MOST_SOURCES = 4
 
+/** What lies further off than this is no promise, in ms. */
+const MOST_START_MS = 10_000
+
+/** A peer that was silent is not believed for so long, unless something comes after all. */
+const DISTRUST_MS = 10_000
+
 /** A peer that is asked for urgent pieces offers others so much later. */
 const URGENT_MS = 250
 
@@ -40,10 +46,18 @@ export class Accepting {
       out.push({ type: 'decline', root, peer: peer.key, piece })
       return
     }
-    const startsAt = now + Math.max(peer.roundTrip / 2, start - peer.roundTrip / 2)
-    const ms = this.#hurries(peer, piece) ? URGENT_MS : this.#busy(startsAt, now)
-    if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: ms + startsAt - now })
+    const wait = Math.max(peer.roundTrip / 2, Math.min(start, MOST_START_MS) - peer.roundTrip / 2)
+    const startsAt = now + wait
+    const ms = this.#putsOff(peer, piece, startsAt, now)
+    if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: ms + wait })
     else this.#swarm.request(peer, piece, span, { rate, startsAt }, now, out)
+  }
+
+  /** Ms by which an offer comes too soon. */
+  #putsOff(peer: SwarmPeer, piece: number, startsAt: number, now: Millis): number {
+    const distrust = peer.pipeline.snubbed ? peer.pipeline.snubbedAt + DISTRUST_MS - now : 0
+    if (distrust > 0) return distrust
+    return this.#hurries(peer, piece) ? URGENT_MS : this.#busy(startsAt, now)
   }
 
   /** Somebody reads, and the peer has better to send. */

@@ -26,12 +26,15 @@ export class Choker {
     this.#swarm = swarm
   }
 
-  /** Somebody began or ceased to want something, or left. */
-  review(now: Millis, out: SwarmAction[]): void {
+  /** Somebody began or ceased to want something, or left, or a round is due. Returns those that may ask no more: what they asked for is over. */
+  review(now: Millis, out: SwarmAction[]): SwarmPeer[] {
+    return this.#allow(this.#chosen(now), now, out)
+  }
+
+  #chosen(now: Millis): Iterable<SwarmPeer> {
     const wanting = this.#wanting()
-    if (wanting.length <= SLOTS || !this.#swarm.common.policy.choker) this.#allow(wanting, out)
-    else if (now >= this.#roundAt) this.#round(wanting, now, out)
-    else this.#fillUp(wanting, out)
+    if (wanting.length <= SLOTS || !this.#swarm.common.policy.choker) return wanting
+    return now >= this.#roundAt ? this.#round(wanting, now) : this.#filledUp(wanting)
   }
 
   /** When the next round is due; undefined while nobody is choked that wants something. */
@@ -43,7 +46,7 @@ export class Choker {
     return [...this.#swarm.peers.values()].filter(({ wanted }) => wanted)
   }
 
-  #round(wanting: readonly SwarmPeer[], now: Millis, out: SwarmAction[]): void {
+  #round(wanting: readonly SwarmPeer[], now: Millis): Iterable<SwarmPeer> {
     this.#roundAt = now + ROUND_MS
     const ranked = wanting.toSorted((a, b) => this.#merit(b) - this.#merit(a))
     const chosen = new Set(ranked.slice(0, SLOTS - 1))
@@ -52,35 +55,35 @@ export class Choker {
     if (!stays || this.#rounds++ % OPTIMISTIC_ROUNDS === 0)
       this.#optimistic = rest[this.#swarm.common.prng.below(rest.length)]
     if (this.#optimistic !== undefined) chosen.add(this.#optimistic)
-    this.#allow(chosen, out)
-    for (const peer of wanting) {
-      peer.receivedBefore = peer.received
-      peer.servedBefore = peer.served
-    }
+    for (const peer of wanting) peer.receivedBefore = peer.received
+    return chosen
   }
 
-  /** What it gave in the last round; to a seeder nobody gives anything, and who got least comes first. */
+  /** What it gave in the last round; to a seeder nobody gives anything, and who has waited longest comes first. */
   #merit(peer: SwarmPeer): number {
-    if (!this.#swarm.pieces.complete) return peer.received - peer.receivedBefore
-    return peer.servedBefore - peer.served
+    return this.#swarm.pieces.complete ? -peer.allowedAt : peer.received - peer.receivedBefore
   }
 
   /** Between rounds, slots that became free go to whoever waits. */
-  #fillUp(wanting: readonly SwarmPeer[], out: SwarmAction[]): void {
+  #filledUp(wanting: readonly SwarmPeer[]): Iterable<SwarmPeer> {
     const served = wanting.filter(({ choking }) => !choking)
     const waiting = wanting.filter(({ choking }) => choking)
-    this.#allow(new Set([...served, ...waiting].slice(0, SLOTS)), out)
+    return [...served, ...waiting].slice(0, SLOTS)
   }
 
   /** Unchokes these, and chokes all others. */
-  #allow(chosen: Iterable<SwarmPeer>, out: SwarmAction[]): void {
+  #allow(chosen: Iterable<SwarmPeer>, now: Millis, out: SwarmAction[]): SwarmPeer[] {
     const allowed = new Set(chosen)
+    const choked: SwarmPeer[] = []
+    for (const peer of allowed) peer.allowedAt = now
     for (const peer of this.#swarm.peers.values()) {
       const choking = !allowed.has(peer) && (peer.wire !== 'bitswap' || peer.wanted)
       if (choking === peer.choking) continue
       peer.choking = choking
       if (peer.wire === 'bitswap') continue
+      if (choking) choked.push(peer)
       out.push({ type: choking ? 'choke' : 'unchoke', root: this.#swarm.root, peer: peer.key })
     }
+    return choked
   }
 }

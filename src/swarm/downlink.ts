@@ -7,7 +7,7 @@ import { Capacity, type Mark } from './capacity.ts'
 import type { Source } from './incoming-piece.ts'
 
 /** Incoming rates may add up to this much of the estimate: senders are not always as fast as they say. */
-const OVERBOOKED = 1.5
+const OVERBOOKED = 2
 
 /** A transfer that ends this soon after the new one could start is not in its way. */
 const SLACK_MS = 30

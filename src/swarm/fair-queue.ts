@@ -13,6 +13,8 @@ export interface Request {
   readonly piece: number
   readonly begin: number
   length: number
+  /** A part of what was offered: when it is there, the rest may be offered again. */
+  readonly part: boolean
 }
 
 interface Line {
@@ -39,6 +41,13 @@ export class FairQueue {
 
   find(peer: PeerKey, root: RootKey, piece: number, begin: number): Request | undefined {
     return this.#lines.get(peer)?.requests.get(keyOf(root, piece, begin))
+  }
+
+  /** Whether the peer asks for any part of the piece. */
+  asks(peer: PeerKey, root: RootKey, piece: number): boolean {
+    for (const request of this.#lines.get(peer)?.requests.values() ?? [])
+      if (request.piece === piece && request.root === root) return true
+    return false
   }
 
   remove(request: Request): void {

@@ -31,10 +31,10 @@ export class Limiter {
     return this.#rate === 0
   }
 
-  /** Bytes that should be let through at once: what comes in a moment, and a small frame at least. Infinity without a limit. */
-  get step(): number {
+  /** Bytes that should be let through at once where so many take turns: what comes in a moment, and a small frame at least. Infinity without a limit. */
+  step(turns: number): number {
     if (this.#rate === 0) return Number.POSITIVE_INFINITY
-    return Math.max(1, Math.round((this.#rate * STEP_SECONDS) / LEAST_BURST)) * LEAST_BURST
+    return Math.max(1, Math.round((this.#rate * STEP_SECONDS) / turns / LEAST_BURST)) * LEAST_BURST
   }
 
   /** Whether something may go now. */

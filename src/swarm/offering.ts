@@ -12,13 +12,13 @@ import { type SwarmPeer, waitingBytes } from './swarm-peer.ts'
 const EXPECTED_WEIGHT = 0.3
 
 /** A peer that got this much and gave nothing back, though it could have, is not a newcomer any more. */
-const GRACE_BYTES = 8 << 20
+const GRACE_BYTES = 1 << 20
 
 /** It gives less than this part of what it gets. */
 const RIDES = 1 / 20
 
 /** Every so many offers, those that give nothing are treated like all others: they may be able to give by now. */
-const OPTIMISTIC_EVERY = 20
+const OPTIMISTIC_EVERY = 100
 
 /** Bytes offered to a peer or accepted by it, and not being sent: one piece, or several small ones. */
 const MOST_UNSTARTED_BYTES = 512 << 10
@@ -34,6 +34,8 @@ export interface Choice {
   readonly peer: SwarmPeer
   readonly piece: number | undefined
 }
+
+type Asks = (peer: PeerKey, piece: number) => boolean
 
 export class Offering {
   /** Everything was here from the start. */
@@ -133,16 +135,26 @@ export class Offering {
     peer.unreplicated++
   }
 
-  /** An offer was answered; `taken` if the piece goes there. */
-  answered({ peer, piece }: Choice, taken: boolean): void {
+  /** Nobody answered: its place is free for others. It stands all the same, so the piece is not offered again. */
+  givenUp({ peer, piece }: Choice): void {
     peer.unstarted -= waitingBytes(this.sizeOf(piece))
+    if (piece !== undefined) this.#withdraw(peer, piece)
+  }
+
+  /** An offer was answered; `taken` if the piece goes there. */
+  answered({ peer, piece, givenUp }: Choice & { readonly givenUp: boolean }, taken: boolean): void {
+    if (!givenUp) peer.unstarted -= waitingBytes(this.sizeOf(piece))
     if (piece === undefined) return
     if (this.#offered.get(peer.key)?.delete(piece) === true) this.#picker.count(piece, -1)
     if (taken) this.expects(peer, piece)
-    else if (this.#firstTo.get(piece) === peer) {
-      this.#firstTo.delete(piece)
-      peer.unreplicated--
-    }
+    else this.#withdraw(peer, piece)
+  }
+
+  /** The piece goes to somebody else first. */
+  #withdraw(peer: SwarmPeer, piece: number): void {
+    if (this.#firstTo.get(piece) !== peer) return
+    this.#firstTo.delete(piece)
+    peer.unreplicated--
   }
 
   /** Bytes that an offer stands for. */
@@ -152,7 +164,7 @@ export class Offering {
 
   /** A piece that a peer should ask for next; counts as offered until it has it. */
   suggestion(peer: SwarmPeer): number | undefined {
-    const piece = this.#pieceFor(peer)
+    const piece = this.#pieceFor(peer, () => false)
     if (piece === undefined) return undefined
     this.#offered.set(peer.key, (this.#offered.get(peer.key) ?? new Set()).add(piece))
     this.#picker.count(piece, 1)
@@ -161,12 +173,15 @@ export class Offering {
 
   // --- choosing
 
-  /** The next offer, for one that can start at `startsAt`; undefined when nobody takes anything. */
-  choose(now: number, startsAt: number): Choice | undefined {
+  /**
+   * The next offer, for one that can start at `startsAt`; undefined when nobody takes anything. What a peer `asks` for
+   * already is not offered to it.
+   */
+  choose(now: number, startsAt: number, asks: Asks): Choice | undefined {
     this.retryAt = Number.POSITIVE_INFINITY
     const candidates = this.#candidates(now, startsAt)
     for (const peer of candidates) {
-      const piece = this.#pieceFor(peer)
+      const piece = this.#pieceFor(peer, asks)
       if (piece !== undefined) return { peer, piece }
     }
     return this.#swarm.common.policy.split ? this.#unneeded(candidates) : undefined
@@ -199,10 +214,12 @@ export class Offering {
     return servedWhileUseful > GRACE_BYTES && received < servedWhileUseful * RIDES
   }
 
-  #pieceFor(peer: SwarmPeer): number | undefined {
+  #pieceFor(peer: SwarmPeer, asks: Asks): number | undefined {
     if (!this.#hasNews(peer)) return undefined
     const offered = this.#offered.get(peer.key)
-    return this.#picker.pick((piece) => peer.lacks(piece) && offered?.has(piece) !== true)
+    return this.#picker.pick(
+      (piece) => peer.lacks(piece) && offered?.has(piece) !== true && !asks(peer.key, piece),
+    )
   }
 
   /** Whether we have anything that the peer lacks; eight pieces at a time, since the answer is often no. */

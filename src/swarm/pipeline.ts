@@ -39,6 +39,8 @@ export class Pipeline {
   #pauseDeviation = 0
   /** Silent for longer than its own habit: gets one request at a time until it delivers. */
   snubbed = false
+  /** When that was found. */
+  snubbedAt: Millis = millis(0)
   /** Bytes a second when it last delivered; 0 before the first piece. */
   pace = 0
 
@@ -63,6 +65,7 @@ export class Pipeline {
   /** Nothing came for too long; its patience starts anew. */
   snub(now: Millis): void {
     this.snubbed = true
+    this.snubbedAt = now
     this.#lastArrival = now
   }
 

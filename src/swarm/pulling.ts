@@ -36,8 +36,14 @@ export class Pulling {
 
   fillAll(now: Millis, out: SwarmAction[]): void {
     this.#held = false
-    if (this.#swarm.pieces.have.complete) return
-    for (const peer of this.#swarm.peers.values()) this.fill(peer, now, out)
+    if (!this.#swarm.pieces.have.complete)
+      for (const peer of this.#swarm.peers.values()) this.fill(peer, now, out)
+    if (!this.#held) this.#swarm.common.limited.delete(this)
+  }
+
+  /** Nothing more is asked for. */
+  close(): void {
+    this.#swarm.common.limited.delete(this)
   }
 
   /** Asks the peer for as much as it should have to do, and for presence ahead of that. */
@@ -65,8 +71,7 @@ export class Pulling {
         this.#offersInstead(peer) ? peer.sources.size >= MOST_URGENT : !peer.pipeline.hasRoom(peer.inFlight)
       )
         return
-      if (this.#swarm.pieces.state(piece) !== 'missing' || !peer.mayHave(piece)) continue
-      if (peer.sources.has(piece)) continue
+      if (this.#swarm.pieces.state(piece) !== 'missing' || !this.#mayAsk(peer, piece)) continue
       if (!this.#ask(peer, piece, now, out)) return
     }
   }
@@ -74,12 +79,18 @@ export class Pulling {
   #pick(peer: SwarmPeer, now: Millis): number | undefined {
     const { picker, final } = this.#swarm.pieces
     for (const piece of peer.suggested) {
+      if (picker.includes(piece) && this.#mayAsk(peer, piece)) return piece
       peer.suggested.delete(piece)
-      if (picker.includes(piece) && peer.mayHave(piece) && !peer.sources.has(piece)) return piece
     }
-    const piece = picker.pick((candidate) => peer.mayHave(candidate) && !peer.sources.has(candidate))
+    const piece = picker.pick((candidate) => this.#mayAsk(peer, candidate))
     if (piece !== undefined) return piece
     return picker.size === 0 && final ? this.#pickEndgame(peer, now) : undefined
+  }
+
+  #mayAsk(peer: SwarmPeer, piece: number): boolean {
+    if (!peer.mayHave(piece) || peer.sources.has(piece)) return false
+    const book = this.#swarm.pieces.incoming.get(piece)
+    return book === undefined || !book.undivided || book.sources.length === 0
   }
 
   /** Everything missing is on its way: an idle peer takes the piece that is due last, if it is much sooner. */
@@ -87,8 +98,8 @@ export class Pulling {
     if (peer.sources.size > 0 || peer.pipeline.snubbed) return undefined
     const { pace } = peer.pipeline
     let latest: { piece: number; due: number } | undefined
-    for (const [piece, { size, sources }] of this.#swarm.pieces.incoming) {
-      if (this.#swarm.pieces.state(piece) !== 'requested' || !peer.mayHave(piece)) continue
+    for (const [piece, { size, sources, undivided }] of this.#swarm.pieces.incoming) {
+      if (this.#swarm.pieces.state(piece) !== 'requested' || !peer.mayHave(piece) || undivided) continue
       if (sources.length >= MOST_SOURCES || sources.some((source) => source.peer === peer)) continue
       const due = Math.min(...sources.map((source) => source.peer.dueIn(source, now)))
       // of a peer that never delivered nothing is known: it takes what would not come otherwise
@@ -101,23 +112,41 @@ export class Pulling {
   /** False when a limiter puts it off. */
   #ask(peer: SwarmPeer, piece: number, now: Millis, out: SwarmAction[]): boolean {
     const { limiter, common } = this.#swarm
-    if (!limiter.ready(now) || !common.downLimiter.ready(now)) {
+    if (!limiter.ready(now) || !this.#hasTurn(now)) {
       this.#held = true
       return false
     }
+    common.limited.delete(this)
+    peer.suggested.delete(piece)
     const { pace } = peer.pipeline
     const rate = pace / (peer.sources.size + 1) || common.downlink.rate(now)
     const startsAt = now + peer.roundTrip
-    this.#swarm.request(peer, piece, this.#span(peer, piece), { rate, startsAt }, now, out)
+    this.#swarm.request(peer, piece, this.#span(peer, piece, out), { rate, startsAt }, now, out)
     return true
   }
 
   /** On Bitswap a piece comes whole; elsewhere what is missing of it, in steps that a limit allows. */
-  #span(peer: SwarmPeer, piece: number): Bytes {
-    const whole = { begin: 0, end: this.#swarm.pieces.size(piece) }
+  #span(peer: SwarmPeer, piece: number, out: SwarmAction[]): Bytes {
+    const { pieces, root } = this.#swarm
+    const whole = { begin: 0, end: pieces.size(piece) }
     if (peer.wire === 'bitswap') return whole
-    const [hole = whole] = this.#swarm.pieces.book(piece).holes()
+    const book = pieces.book(piece)
+    if (book.undivided) {
+      if (!book.empty) out.push({ type: 'discard', root, piece })
+      book.forget()
+      return whole
+    }
+    const [hole = whole] = book.holes()
     return this.#swarm.limited(hole)
+  }
+
+  /** What all swarms may bring in together is theirs by turns. */
+  #hasTurn(now: Millis): boolean {
+    const { limited, downLimiter } = this.#swarm.common
+    const [next = this] = limited
+    if (next === this && downLimiter.ready(now)) return true
+    if (!downLimiter.unlimited) limited.add(this)
+    return downLimiter.unlimited
   }
 
   /** Presence of missing pieces that this peer was not asked about, a bounded number at a time. */

@@ -27,7 +27,7 @@ export class Scheduler {
   #limited = false
 
   constructor(prng: Prng, policy: Policy = POLICY) {
-    this.#common = { prng, policy, downlink: new Downlink(), downLimiter: new Limiter() }
+    this.#common = { prng, policy, downlink: new Downlink(), downLimiter: new Limiter(), limited: new Set() }
     this.#uploading = new Uploading(policy, this.#swarms)
   }
 
@@ -110,7 +110,7 @@ export class Scheduler {
       swarm.pulling.fillAll(now, out)
       const round = swarm.choker.dueAt
       if (round === undefined) continue
-      if (round <= now) swarm.choker.review(now, out)
+      if (round <= now) this.#review(swarm, now, out)
       next = Math.min(next, swarm.choker.dueAt ?? next)
     }
     this.#uploading.watch(now)
@@ -167,6 +167,7 @@ export class Scheduler {
 
   #close(swarm: Swarm, now: Millis): void {
     this.#uploading.closed(swarm.root)
+    swarm.pulling.close()
     // what it had asked for is nobody's business any more, but the downlink still counts it
     for (const peer of [...swarm.peers.values()]) swarm.leave(peer, now, [])
     this.#swarms.delete(swarm.root)
@@ -190,7 +191,7 @@ export class Scheduler {
   #leave(swarm: Swarm, peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
     this.#uploading.left(peer, swarm.root)
     swarm.leave(peer, now, out)
-    swarm.choker.review(now, out)
+    this.#review(swarm, now, out)
     swarm.pulling.fillAll(now, out)
   }
 
@@ -228,7 +229,7 @@ export class Scheduler {
       case 'interested':
       case 'uninterested':
         peer.wanted = event.type === 'interested'
-        swarm.choker.review(now, out)
+        this.#review(swarm, now, out)
         this.#dueFor(swarm)
         return
       default:
@@ -244,6 +245,10 @@ export class Scheduler {
     if (swarm.pieces.have.complete) return
     for (const piece of pieces) swarm.pulling.releaseFromSnubbed(piece, now, out)
     swarm.pulling.fill(peer, now, out)
+  }
+
+  #review(swarm: Swarm, now: Millis, out: SwarmAction[]): void {
+    for (const peer of swarm.choker.review(now, out)) this.#uploading.choked(peer, swarm.root)
   }
 
   /** Rounds are due once there are more than may be served. */
@@ -300,7 +305,7 @@ export class Scheduler {
         this.#uploading.sent(event)
         return
       case 'delivered':
-        this.#uploading.delivered(peer, event, now)
+        this.#uploading.delivered(swarm, peer, event, now)
         return
       case 'send-failed':
         this.#uploading.sendFailed(event)

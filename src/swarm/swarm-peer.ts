@@ -60,9 +60,10 @@ export class SwarmPeer {
   unreplicated = 0
   /** Bytes of offers that it has not answered, and of accepted pieces that wait for their turn. */
   unstarted = 0
-  /** What it had sent us, and got from us, when the last round of the choker began. */
+  /** What it had sent us when the last round of the choker began. */
   receivedBefore = 0
-  servedBefore = 0
+  /** When the choker last let it ask, in ms. */
+  allowedAt = 0
   /** Offering it something before is pointless: it turned us down, or has too much coming in. */
   dullUntil = 0
   busyUntil = 0

@@ -24,6 +24,8 @@ export interface Common {
   readonly policy: Policy
   readonly downlink: Downlink
   readonly downLimiter: Limiter
+  /** Those that the limit for all has put off, in the order of their turns. */
+  readonly limited: Set<Pulling>
 }
 
 /** How fast and how soon a request is expected to be answered. */
@@ -188,7 +190,8 @@ export class Swarm {
 
   /** As much of the bytes as the limits let in within a moment; all of them where there is no limit. */
   limited({ begin, end }: Bytes): Bytes {
-    const step = Math.min(this.limiter.step, this.common.downLimiter.step)
+    const { downLimiter, limited } = this.common
+    const step = Math.min(this.limiter.step(1), downLimiter.step(limited.size + 1))
     return { begin, end: Math.min(end, begin + step) }
   }
 

@@ -23,6 +23,9 @@ const MOST_WAITING = 2
 /** A send that has made no progress for so long while others have is stalled: its peer holds up itself alone. */
 const STALLED_MS = 2_000
 
+/** The same where nothing moves at all. */
+const HALTED_MS = 6_000
+
 /** An offer that is not answered within this is given up. */
 const UNANSWERED_MS = 5_000
 
@@ -51,10 +54,12 @@ interface Send {
   readonly mark: Mark
 }
 
-interface Offer extends Choice {
+export interface Offer extends Choice {
   readonly root: RootKey
   readonly at: Millis
   readonly bytes: number
+  /** It was not answered in time, and still may be. */
+  givenUp: boolean
 }
 
 /** What an offer can promise: bytes a second, and in how many ms it would start. */
@@ -98,14 +103,22 @@ export class Uplink {
   // --- what is asked for
 
   /** A request that accepts an offer. */
-  accept(request: Request, peer: SwarmPeer): void {
+  accept(request: Request, peer: SwarmPeer): true {
     this.#accepted.push({ request, peer })
     peer.unstarted += waitingBytes(request.length)
+    return true
   }
 
   /** One that does not. False when the peer has too many already. */
   pull(request: Request): boolean {
     return this.#pulled.add(request)
+  }
+
+  /** Whether the peer has asked for any part of the piece, and has not got all of that. */
+  concerns(peer: PeerKey, root: RootKey, piece: number): boolean {
+    const same = ({ request }: { readonly request: Request }): boolean =>
+      request.peer === peer && request.root === root && request.piece === piece
+    return [...this.#sends].some(same) || this.#accepted.some(same) || this.#pulled.asks(peer, root, piece)
   }
 
   /** A request got shorter, or is over (0). */
@@ -145,15 +158,22 @@ export class Uplink {
     if (send !== undefined) send.sent += bytes
   }
 
-  /** Bytes of a send have arrived. */
-  delivered(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number, now: Millis): void {
+  /** Bytes of a send have arrived. Returns its request when that was the end of it. */
+  delivered(
+    peer: PeerKey,
+    root: RootKey,
+    piece: number,
+    begin: number,
+    bytes: number,
+    now: Millis,
+  ): Request | undefined {
     this.#capacity.moved(bytes)
     this.#lastProgress = now
     const send = this.#find(peer, root, piece, begin)
-    if (send === undefined) return
+    if (send === undefined) return undefined
     send.progress.add(bytes, now)
     send.sent = Math.max(send.sent, send.progress.bytes)
-    this.#endIfDone(send, now)
+    return this.#endIfDone(send, now) ? send.request : undefined
   }
 
   /** It could not be sent, or is not wanted any more. */
@@ -171,10 +191,11 @@ export class Uplink {
     return undefined
   }
 
-  #endIfDone(send: Send, now: Millis): void {
-    if (send.progress.bytes < send.request.length) return
+  #endIfDone(send: Send, now: Millis): boolean {
+    if (send.progress.bytes < send.request.length) return false
     this.#sends.delete(send)
     if (send.request.length > 0) this.#capacity.sample(send.mark, now)
+    return true
   }
 
   // --- offers
@@ -192,10 +213,13 @@ export class Uplink {
     return undefined
   }
 
-  /** Offers that nobody answered, taken out of the book. */
-  unanswered(now: Millis): Offer[] {
-    const old = [...this.#offers].filter(({ at }) => at + UNANSWERED_MS < now)
-    for (const offer of old) this.#offers.delete(offer)
+  /** Gives up offers that nobody answered, and returns them. Those of pieces may still be answered. */
+  giveUp(now: Millis): Offer[] {
+    const old = [...this.#offers].filter(({ at, givenUp }) => !givenUp && at + UNANSWERED_MS < now)
+    for (const offer of old) {
+      offer.givenUp = true
+      if (offer.piece === undefined) this.#offers.delete(offer)
+    }
     return old
   }
 
@@ -204,6 +228,11 @@ export class Uplink {
   }
 
   // --- forgetting
+
+  /** What the peer asked for on its own is not answered. */
+  choke(peer: PeerKey, root: RootKey): void {
+    this.#pulled.drop({ peer, root })
+  }
 
   leave(peer: PeerKey, root?: RootKey): void {
     const concerns = (one: { readonly request: Request }): boolean =>
@@ -232,25 +261,27 @@ export class Uplink {
   /** The next request that may be answered now. */
   next(seeds: boolean, now: Millis): Request | undefined {
     if (this.#accepted.length === 0 && this.#pulled.empty) return undefined
+    const stalled = this.#stalled(now)
     if (!this.#mayStart(seeds, now)) return undefined
-    const [first] = this.#accepted
-    const pulled = first === undefined || this.#balance > 0 ? this.#takePulled() : undefined
+    const at = this.#accepted.findIndex(({ peer }) => !stalled.has(peer.key))
+    const first = this.#accepted[at]
+    const pulled = first === undefined || this.#balance > 0 ? this.#takePulled(stalled) : undefined
     if (pulled !== undefined) {
       this.#balance = first === undefined ? 0 : this.#balance - pulled.length
       return pulled
     }
     if (first === undefined) return undefined
-    this.#accepted.shift()
+    this.#accepted.splice(at, 1)
     first.peer.unstarted -= waitingBytes(first.request.length)
     this.#balance = this.#pulled.empty ? 0 : this.#balance + first.request.length
     return first.request
   }
 
   /** Of those that asked on their own the fair one; a choked one when no other wants anything. */
-  #takePulled(): Request | undefined {
+  #takePulled(stalled: ReadonlySet<PeerKey>): Request | undefined {
+    const takesMore = (first: Request): boolean => !stalled.has(first.peer) && this.#takesMore(first.peer)
     return (
-      this.#pulled.take((first) => this.#takesMore(first.peer) && !this.#isChoked(first)) ??
-      this.#pulled.take((first) => this.#takesMore(first.peer))
+      this.#pulled.take((first) => takesMore(first) && !this.#isChoked(first)) ?? this.#pulled.take(takesMore)
     )
   }
 
@@ -283,11 +314,22 @@ export class Uplink {
   }
 
   /** Whether it uses the link: something of it has yet to leave, and does. */
-  #runs({ request, progress, sent }: Send, now: Millis): boolean {
-    if (sent >= request.length) return false
+  #runs(send: Send, now: Millis): boolean {
+    return send.sent < send.request.length && !this.#stalls(send, now)
+  }
+
+  #stalls({ request, progress, sent }: Send, now: Millis): boolean {
+    const silent = now - progress.lastAt
+    if (sent >= request.length || silent <= STALLED_MS) return false
     const last = this.#lastProgress
-    const stalled = last !== undefined && last > progress.lastAt && now - progress.lastAt > STALLED_MS
-    return !stalled
+    return silent > HALTED_MS || (last !== undefined && last > progress.lastAt)
+  }
+
+  /** Peers that do not take what they are sent: each holds up itself alone. */
+  #stalled(now: Millis): Set<PeerKey> {
+    const peers = new Set<PeerKey>()
+    for (const send of this.#sends) if (this.#stalls(send, now)) peers.add(send.request.peer)
+    return peers
   }
 
   /** Bytes a second that the sends take; a young one counts with its part of the estimate. */
@@ -306,11 +348,12 @@ export class Uplink {
   /** Rule 3: what a further offer may promise; undefined when enough is under way, which `dueAt` says until when. */
   terms(seeds: boolean, now: Millis): Terms | undefined {
     const rate = this.rate(now)
-    const seconds = this.backlog / rate
-    const start = Math.ceil(seconds * 1000)
+    const { bytes, waiting } = this.#ahead(now)
+    const start = Math.ceil((bytes * 1000) / rate)
     if (start < this.#lookAhead) return { rate, start }
+    // where others ask on their own, the next turn is that of an offer
+    if (waiting === 0 && !this.#pulled.empty && this.#balance <= 0) return { rate, start }
     const { always, most } = this.#limits(seeds)
-    const waiting = this.#accepted.length + this.#offers.size
     const running = this.#running(now)
     if (running === 0 || waiting >= MOST_WAITING || running + waiting >= most) return undefined
     const used = this.#used(now)
@@ -320,7 +363,7 @@ export class Uplink {
 
   /** When the backlog will have come down to the look-ahead. */
   dueAt(now: Millis): number {
-    const ms = (this.backlog * 1000) / this.rate(now)
+    const ms = (this.#ahead(now).bytes * 1000) / this.rate(now)
     return now + Math.max(1, ms - this.#lookAhead)
   }
 
@@ -332,12 +375,23 @@ export class Uplink {
     return this.#policy.lookAheadRoundTrips * this.roundTrip + LOOK_AHEAD_MS
   }
 
-  /** Bytes being sent, accepted and offered. */
-  get backlog(): number {
+  /** What leaves before a further offer: bytes being sent, accepted and offered, and how many of them are not being sent. */
+  #ahead(now: Millis): { bytes: number; waiting: number } {
+    const stalled = this.#stalled(now)
     let bytes = 0
-    for (const { request, sent } of this.#sends) bytes += Math.max(0, request.length - sent)
-    for (const { request } of this.#accepted) bytes += request.length
-    for (const offer of this.#offers) bytes += offer.bytes
-    return bytes
+    let waiting = 0
+    for (const { request, sent } of this.#sends)
+      if (!stalled.has(request.peer)) bytes += Math.max(0, request.length - sent)
+    for (const { request } of this.#accepted) {
+      if (stalled.has(request.peer)) continue
+      bytes += request.length
+      waiting++
+    }
+    for (const offer of this.#offers) {
+      if (offer.givenUp) continue
+      bytes += offer.bytes
+      waiting++
+    }
+    return { bytes, waiting }
   }
 }

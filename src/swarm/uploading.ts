@@ -2,14 +2,14 @@
  * The upload side over all swarms: takes requests and the answers to offers, starts what may start, and offers more
  * when the uplink is about to run out of work.
  */
-import type { Millis, RootKey } from '../core/types.ts'
+import type { Millis, PeerKey, RootKey } from '../core/types.ts'
 import type { SwarmAction, SwarmEvent } from './events.ts'
 import type { Request } from './fair-queue.ts'
 import type { Choice } from './offering.ts'
 import type { Policy } from './policy.ts'
 import type { Swarm } from './swarm.ts'
 import type { SwarmPeer } from './swarm-peer.ts'
-import { type Terms, Uplink } from './uplink.ts'
+import { type Offer, type Terms, Uplink } from './uplink.ts'
 
 /** After a peer turned a piece down, it is left alone this long, in ms: what it has is being told meanwhile. */
 const DECLINED_MS = 30
@@ -60,18 +60,21 @@ export class Uploading {
     out: SwarmAction[],
   ): void {
     const { root, piece, begin, length, offered } = event
-    const request = { root, peer: peer.key, piece, begin, length }
     const offer = offered ? this.#takeOffer(swarm, peer, piece, now) : undefined
-    const refused = !swarm.pieces.has(piece) || (offer === undefined && peer.choking)
+    const part = offer?.piece !== undefined && length < swarm.pieces.size(piece)
+    const request = { root, peer: peer.key, piece, begin, length, part }
+    // on Bitswap there is no choke: who is not among the chosen comes last
+    const choked = peer.choking && peer.wire !== 'bitswap' && offer === undefined
+    const refused = choked || !swarm.pieces.has(piece)
     if (offer !== undefined) swarm.offering.answered(offer, !refused && offer.piece !== undefined)
-    if (refused) out.push({ type: 'reject', ...request })
-    else if (offer !== undefined) this.#uplink.accept(request, peer)
-    else if (!this.#uplink.pull(request)) out.push({ type: 'reject', ...request })
+    const taken =
+      !refused && (offer === undefined ? this.#uplink.pull(request) : this.#uplink.accept(request, peer))
+    if (!taken) out.push({ type: 'reject', root, peer: peer.key, piece, begin, length })
     this.stir()
   }
 
   /** The offer that a request answers: of the piece, or the empty one. */
-  #takeOffer(swarm: Swarm, peer: SwarmPeer, piece: number | undefined, now: Millis): Choice | undefined {
+  #takeOffer(swarm: Swarm, peer: SwarmPeer, piece: number | undefined, now: Millis): Offer | undefined {
     const { root } = swarm
     return this.#uplink.answered(peer, root, piece, now) ?? this.#uplink.answered(peer, root, undefined, now)
   }
@@ -114,17 +117,23 @@ export class Uploading {
     this.stir()
   }
 
-  delivered(peer: SwarmPeer, event: OfType<'delivered'>, now: Millis): void {
+  delivered(swarm: Swarm, peer: SwarmPeer, event: OfType<'delivered'>, now: Millis): void {
     const { root, piece, begin, bytes } = event
     peer.served += bytes
     if (peer.useful > 0) peer.servedWhileUseful += bytes
-    this.#uplink.delivered(peer.key, root, piece, begin, bytes, now)
+    const ended = this.#uplink.delivered(peer.key, root, piece, begin, bytes, now)
+    if (ended?.part === true) swarm.offering.expectsNoMore(peer, piece)
     this.stir()
   }
 
   sendFailed({ peer, root, piece, begin }: OfType<'send-failed'>): void {
     this.#uplink.drop(peer, root, piece, begin)
     this.stir()
+  }
+
+  /** The peer may ask no more, and what it asked for on its own is over; offers that it accepted stay. */
+  choked(peer: SwarmPeer, root: RootKey): void {
+    this.#uplink.choke(peer.key, root)
   }
 
   left(peer: SwarmPeer, root: RootKey): void {
@@ -140,8 +149,8 @@ export class Uploading {
   /** Gives up offers that nobody answers, and looks for sends that have stalled. */
   watch(now: Millis): void {
     if (this.#uplink.sends.size > 0) this.stir()
-    for (const offer of this.#uplink.unanswered(now)) {
-      this.#swarms.get(offer.root)?.offering.answered(offer, false)
+    for (const offer of this.#uplink.giveUp(now)) {
+      this.#swarms.get(offer.root)?.offering.givenUp(offer)
       offer.peer.dullUntil = now + SILENT_MS
     }
   }
@@ -168,7 +177,8 @@ export class Uploading {
       const peer = this.#peerOf(next)
       if (peer === undefined) continue
       this.#uplink.start(next, peer, now)
-      out.push({ type: 'send', ...next })
+      const { root, piece, begin, length } = next
+      out.push({ type: 'send', root, peer: peer.key, piece, begin, length })
     }
   }
 
@@ -199,7 +209,8 @@ export class Uploading {
       const { offering } = swarm
       const terms = this.#uplink.terms(offering.seeds, now)
       if (terms === undefined) return this.#uplink.dueAt(now)
-      const choice = offering.choose(now, now + Math.max(this.#uplink.roundTrip, terms.start))
+      const asks = (peer: PeerKey, piece: number): boolean => this.#uplink.concerns(peer, swarm.root, piece)
+      const choice = offering.choose(now, now + Math.max(this.#uplink.roundTrip, terms.start), asks)
       if (choice === undefined) {
         retryAt = Math.min(retryAt, Math.max(offering.retryAt, now + 2))
         continue
@@ -231,15 +242,21 @@ export class Uploading {
     swarm.offering.made(choice)
     const to = { root, peer: peer.key, rate, start }
     if (piece === undefined) {
-      this.#uplink.offered({ ...choice, root, at: now, bytes: swarm.offering.sizeOf(undefined) })
+      this.#uplink.offered({
+        ...choice,
+        root,
+        at: now,
+        bytes: swarm.offering.sizeOf(undefined),
+        givenUp: false,
+      })
       peer.dullUntil = now + peer.roundTrip + NOTHING_TO_SPLIT_MS
       out.push({ type: 'offer-uplink', ...to })
       return
     }
     const length = swarm.pieces.size(piece)
     const eager = this.#policy.eager && idle && peer.expects.count === 0
-    this.#uplink.offered({ ...choice, root, at: now, bytes: eager ? 0 : length })
-    if (eager) this.#uplink.start({ root, peer: peer.key, piece, begin: 0, length }, peer, now)
+    this.#uplink.offered({ ...choice, root, at: now, bytes: eager ? 0 : length, givenUp: false })
+    if (eager) this.#uplink.start({ root, peer: peer.key, piece, begin: 0, length, part: false }, peer, now)
     out.push({ type: 'offer', ...to, piece, eager })
   }
 }

@@ -96,9 +96,7 @@ describe('a piece that came of several and is wrong', () => {
     assert.deepEqual(only(swarm.refuted(0), 'ban'), ['ban B'])
   })
 
-  it('comes of one peer the next time, also of those that are asked', {
-    todo: 'a second source may still take part when it pulls',
-  }, () => {
+  it('comes of one peer the next time, also of those that are asked', () => {
     const swarm = scenario({ pieces: 1, wire: 'bittorrent' })
     swarm.drawn('A #')
     swarm.drawn('B #')

@@ -139,9 +139,7 @@ describe('who is served', () => {
     assert.ok(lucky.length >= 2, `only ${lucky.join(', ')} of the others`)
   })
 
-  it('by a seeder is everybody in turn: who got little comes first', {
-    todo: 'a seeder ranks by the last round alone',
-  }, () => {
+  it('by a seeder is everybody in turn: who got little comes first', () => {
     const seconds = served({}, (swarm, unchoked) => {
       for (const peer of unchoked.peers) swarm.delivered(peer, 0, { length: MIB })
     })
@@ -168,9 +166,7 @@ describe('peers without a choke', () => {
     assert.deepEqual(only(swarm.until(120_000), 'choke', 'unchoke'), [])
   })
 
-  it('are never refused what is here, however many they are', {
-    todo: 'the choker turns Bitswap peers away',
-  }, () => {
+  it('are never refused what is here, however many they are', () => {
     const swarm = rounds('bitswap')
     const refused = names(SLOTS + 10).flatMap((peer) => only(swarm.requested(peer, 1), 'reject'))
     assert.deepEqual(refused, [])

@@ -60,17 +60,24 @@ describe('the downlink', () => {
     const now = 10_000
     /** At 800 bytes a second, of which 801 are here: it ends three seconds from now. */
     const running = { rate: 800, bytes: 801 + 2_400 }
+    const fill = [running, running, running]
     const cases: [name: string, transfers: Incoming[], startsAt: number, waits: number][] = [
       ['nothing comes', [], now, 0],
       ['one, slower than the link', [running], now, 0],
       ['one as fast as the link', [{ rate: 1_000, bytes: 10_000 }], now, 0],
-      ['two that fill it', [running, running], now, 3_000],
-      ['two that are over by then', [running, running], now + 3_000, 0],
-      ['two that end at different times', [running, { rate: 800, bytes: 801 + 800 }], now, 1_000],
-      ['two that start as late', [running, { rate: 800, bytes: 800, startsAt: now + 4_000 }], now, 3_000],
+      ['two that fill it', [running, running], now, 0],
+      ['three that more than fill it', fill, now, 3_000],
+      ['three that are over by then', fill, now + 3_000, 0],
+      ['three that end at different times', [running, running, { rate: 800, bytes: 801 + 800 }], now, 1_000],
+      [
+        'three that start as late',
+        [running, running, { rate: 800, bytes: 800, startsAt: now + 4_000 }],
+        now,
+        3_000,
+      ],
       ['many slow ones', [1, 2, 3, 4].map(() => ({ rate: 100, bytes: 9_000 })), now, 0],
       ['more than the link could carry, announced', [{ rate: 1e9, bytes: 5_000, startsAt: now }], now, 0],
-      ['a slow one that ends last', [running, running, { rate: 10, bytes: 9_000 }], now, 3_000],
+      ['a slow one that ends last', [...fill, { rate: 10, bytes: 9_000 }], now, 3_000],
     ]
     for (const [name, transfers, startsAt, waits] of cases)
       assert.equal(Math.round(downlink(...transfers).link.wait(startsAt, millis(now))), waits, name)

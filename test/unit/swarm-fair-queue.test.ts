@@ -9,6 +9,7 @@ const request = (peer: string, piece: number, length = 100, root = 'R'): Request
   piece,
   begin: 0,
   length,
+  part: false,
 })
 
 /** Adds so many requests of a peer, one after the other. */

@@ -102,7 +102,7 @@ describe('a limit for all', () => {
     }
   })
 
-  it('is shared by all roots', { todo: 'the first root takes what a limit lets in' }, () => {
+  it('is shared by all roots', () => {
     const rate = 1_000_000
     const bytes = comes(['R', 'S', 'T'], (swarm) => swarm.limited(rate))
     const sum = [...bytes.values()].reduce((all, one) => all + one, 0)
@@ -118,9 +118,7 @@ describe('a limit for one root', () => {
     assert.equal(bytes.get('R'), 100 * 256 * KIB, 'R is all here')
   })
 
-  it('holds beside one for all: the lower one counts', {
-    todo: 'whole pieces are asked for under a low limit',
-  }, () => {
+  it('holds beside one for all: the lower one counts', () => {
     const bytes = comes(['R', 'S'], (swarm) => {
       swarm.limited(1_000_000)
       swarm.limited(200_000, 'S')
@@ -186,9 +184,7 @@ describe('a limit', () => {
     assert.equal(only(swarm.offered('B', 1), 'request').length, 1)
   })
 
-  it('that lets a part of a piece in at a time lets the rest follow', {
-    todo: 'an uploader takes the rest for expected',
-  }, () => {
+  it('that lets a part of a piece in at a time lets the rest follow', () => {
     // the uploader knows of the request alone, and of what it told us of itself
     const uploader = scenario({ pieces: 1, have: [0], policy: { eager: false, split: false } })
     const receiver = scenario({ pieces: 1 })

@@ -164,9 +164,7 @@ describe('a suggestion', () => {
     assert.equal(requestedOf(swarm.unchoked('A'), 'A')[0], 3)
   })
 
-  it('that a limit puts off is not forgotten', {
-    todo: 'a suggestion is dropped when a limit puts it off',
-  }, () => {
+  it('that a limit puts off is not forgotten', () => {
     const swarm = scenario({ pieces: 4, dammed: 'down', wire: 'bittorrent' })
     swarm.drawn(table)
     swarm.suggested('A', 3)

@@ -346,14 +346,23 @@ export class Scenario {
     return this.#here({ type, peer: peerKey(peer), piece })
   }
 
-  /** Others pull as much from another swarm as may go at once. */
+  /** Others have taken what another swarm offered them, as much as may go at once and as large as can be. */
   #damUp(): void {
     const pieces = 64
-    this.open('dam', { pieces, size: MIB, have: [...Array(pieces).keys()] })
+    this.open('dam', { pieces, size: 2 ** 40, have: everything(pieces) })
     this.of('dam')
-    for (let piece = 0; piece < pieces; piece++) {
-      this.joined(`dam ${piece}`, 'bitswap')
-      this.requested(`dam ${piece}`, piece, { length: MIB })
+    for (let at = 0; at < pieces; at++) {
+      this.joined(`dam ${at}`, 'share')
+      for (let more = true; more; ) {
+        more = false
+        for (const action of [...this.actions]) {
+          if (action.type !== 'offer') continue
+          more = true
+          const { peer, piece, eager } = action
+          if (eager) this.accepted(peer, piece)
+          else this.requested(peer, piece, { length: 2 ** 40, offered: true })
+        }
+      }
     }
     this.of(ROOT)
   }
