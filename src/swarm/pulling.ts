@@ -112,11 +112,11 @@ export class Pulling {
   /** False when a limiter puts it off. */
   #ask(peer: SwarmPeer, piece: number, now: Millis, out: SwarmAction[]): boolean {
     const { limiter, common } = this.#swarm
-    if (!limiter.ready(now) || !this.#hasTurn(now)) {
-      this.#held = true
-      return false
-    }
-    common.limited.delete(this)
+    const ready = limiter.ready(now)
+    this.#held = !ready || !this.#hasTurn(now)
+    // whoever waits for a limit of its own keeps nobody else waiting
+    if (!ready || !this.#held) common.limited.delete(this)
+    if (this.#held) return false
     peer.suggested.delete(piece)
     const { pace } = peer.pipeline
     const rate = pace / (peer.sources.size + 1) || common.downlink.rate(now)

@@ -23,6 +23,9 @@ const SILENT_MS = 10_000
 /** Offers in one go; each changes what the next should be. */
 const MOST_OFFERS = 20
 
+/** Where time alone brought nothing, it will not do so a moment later. */
+const IN_VAIN_MS = 50
+
 type OfType<Type extends SwarmEvent['type']> = Extract<SwarmEvent, { type: Type }>
 
 export class Uploading {
@@ -165,8 +168,12 @@ export class Uploading {
   /** Starts and offers what is due. */
   pump(now: Millis, out: SwarmAction[]): void {
     if (now < this.#restUntil) return
+    const byTimeAlone = this.#restUntil > 0
+    const before = out.length
     this.#startAll(now, out)
-    this.#restUntil = this.#offerAll(now, out)
+    const retryAt = this.#offerAll(now, out)
+    const inVain = byTimeAlone && out.length === before
+    this.#restUntil = inVain ? Math.max(retryAt, now + IN_VAIN_MS) : retryAt
   }
 
   #startAll(now: Millis, out: SwarmAction[]): void {
