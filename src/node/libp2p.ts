@@ -9,7 +9,6 @@ import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { type DhtServices, dhtServices } from '../routing/dht.ts'
 import { dialingMdns } from '../routing/mdns.ts'
@@ -18,6 +17,7 @@ import { openLibp2pDatastore } from './libp2p-datastore.ts'
 import { listenError } from './listen-error.ts'
 import { publicInterfaces } from './public-interfaces.ts'
 import { socketTls } from './socket-tls.ts'
+import { thriftyYamux } from './thrifty-yamux.ts'
 
 export interface Libp2pOptions {
   readonly home: string
@@ -74,7 +74,7 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<ShareLib
       addresses: { listen: [...config.listen], announce: [...config.announce] },
       transports: [tcp()],
       connectionEncrypters: [socketTls(), noise()],
-      streamMuxers: [yamux(MUXER)],
+      streamMuxers: [thriftyYamux(MUXER)],
       connectionGater: gater(options),
       connectionManager: {
         maxConnections: config['peers.max'],

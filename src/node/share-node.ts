@@ -23,7 +23,7 @@ import type * as Api from './types.ts'
 import type { Wires } from './wires.ts'
 
 /** How often a running `get` reports. */
-const REPORT_MS = 250
+const REPORT_MS = 500
 
 /** A dial that somebody waits for. */
 const DIAL_TIMEOUT_MS = 15_000

@@ -28,6 +28,7 @@ export function svgOf({ title, subtitle, curves, bound }: Picture): string {
   const band = [...points(curves.fast), ...points(curves.slow).reverse()].join(' ')
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${title}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     label(PLOT.left, 22, title, 'font-size="15"'),
     label(PLOT.left, 42, subtitle, `fill="${COLOURS.bound}"`),

@@ -15,7 +15,7 @@ import { type Offer, type Terms, Uplink } from './uplink.ts'
 const DECLINED_MS = 30
 
 /** After it turned down the empty offer. */
-const NOTHING_TO_SPLIT_MS = 100
+const NOTHING_TO_SPLIT_MS = 200
 
 /** After it did not answer at all. */
 const SILENT_MS = 10_000

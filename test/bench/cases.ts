@@ -25,6 +25,8 @@ const SLOW: Link = { up: 10 * MBIT, down: 400 * MBIT }
 const EQUAL: Link = { up: 100 * MBIT, down: 100 * MBIT }
 const HALF: Link = { up: 50 * MBIT, down: 200 * MBIT }
 
+const QUARTER: Link = { up: 25 * MBIT, down: 100 * MBIT }
+
 const TOGETHER = { apart: 0, leaves: false } as const
 
 const many = (count: number, link: Link): Link[] => Array.from({ length: count }, () => link)
@@ -43,6 +45,13 @@ export const CASES: Readonly<Record<string, Case>> = {
     size: 128 * MIB,
     seeder: FAST,
     leechers: many(8, FAST),
+  },
+  '8x128-quarter': {
+    ...TOGETHER,
+    about: '8 leechers, 128 MiB, 25 Mbit/s up and 100 down, which any machine keeps up with',
+    size: 128 * MIB,
+    seeder: QUARTER,
+    leechers: many(8, QUARTER),
   },
   '8x128-slow4': {
     ...TOGETHER,

@@ -25,6 +25,7 @@ export function pictureOf({ name, swarm, runs }: CaseResults): string | undefine
   const bottom = PLOT.top + shown.length * height
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom + 40}" font-family="sans-serif" font-size="12">`,
+    `<title>${name}: ${swarm.about}</title>`,
     `<rect width="${WIDTH}" height="${bottom + 40}" fill="#fff"/>`,
     label(PLOT.left, 24, name, `font-size="15" fill="${INK}"`),
     label(PLOT.left, 42, `${swarm.about}; a bar a leecher, from its start to its end`, `fill="${GREY}"`),
