@@ -211,7 +211,7 @@ export class Pulling {
 const LEAST_PATIENCE_MS = 2_000
 
 /** A queue at the sender may be longer than it thought. */
-const START_PATIENCE_MS = 10_000
+const START_PATIENCE_MS = 3_000
 
 const MOST_PATIENCE_MS = 60_000
 
