@@ -133,10 +133,12 @@ export class Outflow {
     clearTimeout(this.#timer)
     if (this.#waiting.size === 0) return
     const now = this.#now()
-    const waits = [...this.#waiting]
-      .map(({ writer }) => this.limits.waits('up', now, writer.root))
-      .filter((wait) => wait > 0)
-      .map((wait) => Math.min(wait, MOST_WAIT_MS))
+    const waits = [...this.#waiting].flatMap(({ writer, flow }) => {
+      const wait = this.limits.waits('up', now, writer.root)
+      // a debt may have been paid since its member was looked at
+      if (wait === 0 && !this.#window.admits(flow, now)) return []
+      return [Math.max(1, Math.min(wait, MOST_WAIT_MS))]
+    })
     const timeout = this.#window.nextTimeout(now)
     if (timeout !== undefined) waits.push(Math.max(1, timeout - now))
     if (waits.length > 0) this.#timer = setTimeout(() => this.#run(), Math.min(...waits))
