@@ -90,6 +90,11 @@ export class Pipeline {
     this.#window = Math.min(Math.max(target, LEAST_WINDOW), MOST_WINDOW)
   }
 
+  /** When something of it came the last time, or was asked of it while nothing else was. */
+  get lastArrival(): Millis {
+    return this.#lastArrival
+  }
+
   /** When the peer counts as snubbed unless something comes. */
   get deadline(): Millis {
     return millis(this.#lastArrival + this.#patience)

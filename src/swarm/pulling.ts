@@ -218,9 +218,10 @@ const MOST_PATIENCE_MS = 60_000
 /** Bytes that a sender confirms or delivers in one go, at most; the pause between two of them is ordinary. */
 const STEP_BYTES = 256 << 10
 
-/** When a source counts as stalled unless something comes. */
-function deadlineOf({ progress, rate, startsAt }: Source): number {
-  if (!progress.started) return Math.max(startsAt, progress.since) + START_PATIENCE_MS
+/** When a source counts as stalled unless something comes. What a peer sends before it is no silence. */
+function deadlineOf({ progress, rate, startsAt, peer }: Source): number {
+  if (!progress.started)
+    return Math.max(startsAt, progress.since, peer.pipeline.lastArrival) + START_PATIENCE_MS
   const pause = (8 * STEP_BYTES * 1000) / Math.max(1, rate)
   return progress.lastAt + Math.min(Math.max(pause, LEAST_PATIENCE_MS), MOST_PATIENCE_MS)
 }
