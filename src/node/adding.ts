@@ -8,11 +8,9 @@ import { verifyBlock } from '../content/verify.ts'
 import { walkManifest } from '../content/walk.ts'
 import { RAW } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
+import { REMEMBERED_FILES } from '../store/file-blocks.ts'
 import type { InlinePlace, ShareRow, Store } from '../store/types.ts'
 import type { AddOptions } from './types.ts'
-
-/** Files of a share whose state is remembered, so that serving need not hash them again. */
-const MOST_HASHED = 16_384
 
 /** @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, INTERRUPTED */
 export async function addPath(store: Store, path: string, options: AddOptions): Promise<ShareRow> {
@@ -33,7 +31,7 @@ export async function addPath(store: Store, path: string, options: AddOptions): 
         ...(copy && { putLeaf: (cid, block) => store.putBlock(cid, block) }),
       },
       onHashed: (inside, file) => {
-        if (hashed.size < MOST_HASHED) hashed.set(inside, file)
+        if (hashed.size < REMEMBERED_FILES) hashed.set(inside, file)
       },
       ...(profile !== undefined && { profile }),
       ...(signal !== undefined && { signal }),

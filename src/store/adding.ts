@@ -1,7 +1,6 @@
 /** Adding a share whose bytes are here already. */
 import { resolve } from 'node:path'
 import type { Manifest } from '../content/manifest.ts'
-import type { HashedFile } from '../content/source-file.ts'
 import { DAG_PB, IDENTITY, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { type Change, rowOf } from './catalogue.ts'
@@ -11,18 +10,8 @@ import type { NodeStore } from './node-store.ts'
 import type { Parts } from './parts.ts'
 import type { KeptShare } from './share-row.ts'
 import { dropPartial, newRow } from './targets.ts'
-import type { InlinePlace, ShareRow } from './types.ts'
+import type { Added, InlinePlace, ShareRow } from './types.ts'
 import { FILE_FORM, splitInline, standardWrapping, Wrappings } from './wrapping.ts'
-
-export interface Added {
-  readonly manifest: Manifest
-  readonly inlines: readonly InlinePlace[]
-  readonly name: string
-  readonly path: string
-  readonly copied: boolean
-  /** Files of it that were hashed just now, by their path in the manifest. */
-  readonly hashed?: ReadonlyMap<string, HashedFile>
-}
 
 /** Blocks and index first, the rows that promise them last. A share with this root takes the new place. */
 export async function addShare(

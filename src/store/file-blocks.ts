@@ -33,7 +33,7 @@ const OPEN_FILES = 64
 /** Times are coarse: a file that changed within this of being hashed may have changed again without a trace. */
 const SETTLED_MS = 2000
 /** Files of one share whose state is remembered; past it, memory is worth more than a few hashes. */
-const REMEMBERED_FILES = 16_384
+export const REMEMBERED_FILES = 16_384
 
 export class FileBlocks {
   readonly #files = new OpenFiles(OPEN_FILES)

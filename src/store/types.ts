@@ -45,6 +45,17 @@ export interface Location {
   readonly piece: number
 }
 
+/** A share whose bytes are here already. */
+export interface Added {
+  readonly manifest: Manifest
+  readonly inlines: readonly InlinePlace[]
+  readonly name: string
+  readonly path: string
+  readonly copied: boolean
+  /** Files of it that were hashed just now, by their path in the manifest. */
+  readonly hashed?: ReadonlyMap<string, HashedFile>
+}
+
 export interface Store {
   // --- DAG nodes and loose blocks, in blockstore-fs, hashed on every read
   /** A block wherever it lies: in blockstore-fs, or in a file of any share; verified. Undefined when it is not here. */
@@ -73,15 +84,7 @@ export interface Store {
    */
   hold(): () => void
   /** Records a share whose bytes lie in place (or, `copied`, in blockstore-fs), durable when it returns. */
-  addShare(share: {
-    manifest: Manifest
-    inlines: readonly InlinePlace[]
-    name: string
-    path: string
-    copied: boolean
-    /** Files of it that were hashed just now, by their path in the manifest. */
-    hashed?: ReadonlyMap<string, HashedFile>
-  }): Promise<ShareRow>
+  addShare(share: Added): Promise<ShareRow>
 
   // --- reading pieces of a share
   /**
