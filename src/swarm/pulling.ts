@@ -111,15 +111,13 @@ export class Pulling {
 
   /** False when a limiter puts it off. */
   #ask(peer: SwarmPeer, piece: number, now: Millis, out: SwarmAction[]): boolean {
-    const { limiter, common } = this.#swarm
-    const ready = limiter.ready(now)
-    this.#held = !ready || !this.#hasTurn(now)
-    // whoever waits for a limit of its own keeps nobody else waiting
-    if (!ready || !this.#held) common.limited.delete(this)
-    if (this.#held) return false
+    if (!this.#hasTurn(now)) {
+      this.#held = true
+      return false
+    }
     peer.suggested.delete(piece)
     const { pace } = peer.pipeline
-    const rate = pace / (peer.sources.size + 1) || common.downlink.rate(now)
+    const rate = pace / (peer.sources.size + 1) || this.#swarm.common.downlink.rate(now)
     const startsAt = now + peer.roundTrip
     this.#swarm.request(peer, piece, this.#span(peer, piece, out), { rate, startsAt }, now, out)
     return true
@@ -140,13 +138,19 @@ export class Pulling {
     return this.#swarm.limited(hole)
   }
 
-  /** What all swarms may bring in together is theirs by turns. */
+  /**
+   * Whether the limits let something in now. What all swarms may bring in together is theirs by turns; whoever waits for
+   * a limit of its own keeps nobody else waiting.
+   */
   #hasTurn(now: Millis): boolean {
-    const { limited, downLimiter } = this.#swarm.common
+    const { limiter, common } = this.#swarm
+    const { limited, downLimiter } = common
+    const ready = limiter.ready(now)
     const [next = this] = limited
-    if (next === this && downLimiter.ready(now)) return true
-    if (!downLimiter.unlimited) limited.add(this)
-    return downLimiter.unlimited
+    const has = ready && (downLimiter.unlimited || (next === this && downLimiter.ready(now)))
+    if (ready && !has) limited.add(this)
+    else limited.delete(this)
+    return has
   }
 
   /** Presence of missing pieces that this peer was not asked about, a bounded number at a time. */

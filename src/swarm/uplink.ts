@@ -223,8 +223,8 @@ export class Uplink {
     return old
   }
 
-  offered(offer: Offer): void {
-    this.#offers.add(offer)
+  offered(offer: Omit<Offer, 'givenUp'>): void {
+    this.#offers.add({ ...offer, givenUp: false })
   }
 
   // --- forgetting
@@ -234,14 +234,14 @@ export class Uplink {
     this.#pulled.drop({ peer, root })
   }
 
-  leave(peer: PeerKey, root?: RootKey): void {
-    const concerns = (one: { readonly request: Request }): boolean =>
-      one.request.peer === peer && (root === undefined || one.request.root === root)
+  leave(peer: PeerKey, root: RootKey): void {
+    const concerns = ({ request }: { readonly request: Request }): boolean =>
+      request.peer === peer && request.root === root
     for (const send of this.#sends) if (concerns(send)) this.#sends.delete(send)
     for (const offer of this.#offers)
-      if (offer.peer.key === peer && (root === undefined || offer.root === root)) this.#offers.delete(offer)
+      if (offer.peer.key === peer && offer.root === root) this.#offers.delete(offer)
     this.#keepAccepted((one) => !concerns(one))
-    this.#pulled.drop(root === undefined ? { peer } : { peer, root })
+    this.#pulled.drop({ peer, root })
   }
 
   close(root: RootKey): void {
@@ -261,8 +261,8 @@ export class Uplink {
   /** The next request that may be answered now. */
   next(seeds: boolean, now: Millis): Request | undefined {
     if (this.#accepted.length === 0 && this.#pulled.empty) return undefined
-    const stalled = this.#stalled(now)
     if (!this.#mayStart(seeds, now)) return undefined
+    const stalled = this.#stalled(now)
     const at = this.#accepted.findIndex(({ peer }) => !stalled.has(peer.key))
     const first = this.#accepted[at]
     const pulled = first === undefined || this.#balance > 0 ? this.#takePulled(stalled) : undefined

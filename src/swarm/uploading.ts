@@ -249,20 +249,14 @@ export class Uploading {
     swarm.offering.made(choice)
     const to = { root, peer: peer.key, rate, start }
     if (piece === undefined) {
-      this.#uplink.offered({
-        ...choice,
-        root,
-        at: now,
-        bytes: swarm.offering.sizeOf(undefined),
-        givenUp: false,
-      })
+      this.#uplink.offered({ ...choice, root, at: now, bytes: swarm.offering.sizeOf(undefined) })
       peer.dullUntil = now + peer.roundTrip + NOTHING_TO_SPLIT_MS
       out.push({ type: 'offer-uplink', ...to })
       return
     }
     const length = swarm.pieces.size(piece)
     const eager = this.#policy.eager && idle && peer.expects.count === 0
-    this.#uplink.offered({ ...choice, root, at: now, bytes: eager ? 0 : length, givenUp: false })
+    this.#uplink.offered({ ...choice, root, at: now, bytes: eager ? 0 : length })
     if (eager) this.#uplink.start({ root, peer: peer.key, piece, begin: 0, length, part: false }, peer, now)
     out.push({ type: 'offer', ...to, piece, eager })
   }
