@@ -156,7 +156,7 @@ function daemonCommands(program: Command): void {
     run(async (context) => (await import('./commands/daemon.ts')).status(context), options),
   )
   declare(daemon, 'run', 'run it here, in the foreground').action((options) =>
-    run(async (context) => (await import('../daemon/run.ts')).runDaemon(context.home), {
+    run(async (context) => (await import('./commands/daemon.ts')).run(context), {
       ...options,
       afterInterrupt: 'none',
     }),

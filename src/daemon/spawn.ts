@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { type ErrorJson, ShareError } from '../core/errors.ts'
 import type { DaemonInfo } from './api.ts'
 import { DaemonClient } from './client.ts'
+import { withHeap } from './heap.ts'
 import { ensureHome } from './home.ts'
 import { openLogFile } from './log.ts'
 
@@ -67,7 +68,7 @@ export async function ensureDaemon(home: string, options: StartOptions = {}): Pr
         attempt = undefined
         await sleep(TRY_AGAIN_MS, undefined, { signal })
       } else {
-        attempt ??= launch(home, options.command ?? [process.execPath, SHARE, 'daemon', 'run'])
+        attempt ??= launch(home, options.command ?? withHeap(SHARE, 'daemon', 'run'))
         await sleep(PROBE_INTERVAL_MS, undefined, { signal })
       }
     }

@@ -1,6 +1,7 @@
-/** share daemon start, stop and status. */
+/** share daemon start, stop, status and run. */
 import { ShareError } from '../../core/errors.ts'
 import type { DaemonInfo } from '../../daemon/api.ts'
+import { insistOnHeap } from '../../daemon/heap.ts'
 import { ensureDaemon, probe } from '../../daemon/spawn.ts'
 import { version } from '../../daemon/version.ts'
 import type { Context } from '../context.ts'
@@ -30,6 +31,13 @@ export async function stop({ home, out, signal }: Context): Promise<void> {
     )
   }
   out.result(`stopped, process ${pid}`, { running: false, pid })
+}
+
+/** In the foreground, until a signal or a client says stop. */
+export async function run({ home }: Context): Promise<never> {
+  insistOnHeap()
+  const { runDaemon } = await import('../../daemon/run.ts')
+  return runDaemon(home)
 }
 
 /** Also answers when it does not run: then `running` is false and the exit code 5. */
