@@ -1,8 +1,11 @@
 /** HTTP on the daemon's socket, with each failure turned into the ShareError it means. */
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { errno, ShareError } from '../core/errors.ts'
 import { ERROR_TRAILER, type ErrorBody } from './api.ts'
+
+// an import of it would load all that it exports, a fetch and its HTTP client too: a fifth of a short command's time
+const { request } = process.getBuiltinModule('node:http')
 
 export interface Work {
   /** Aborting closes the connection, on which the daemon stops what was asked; the call rejects with the reason. */
