@@ -14,7 +14,7 @@ import { FrameDecoder } from './framing.ts'
 import { decodeHandshake, encodeHandshake, type Handshake } from './handshake.ts'
 import { type ListMessage, listedPieces, listMessage } from './have-list.ts'
 import { decodeMessage, type Message } from './messages.ts'
-import { Outbox, type Outgoing } from './outbox.ts'
+import { type Haste, Outbox, type Outgoing } from './outbox.ts'
 import type { PeerNews } from './peer-news.ts'
 import { kindOf, type Phase, RULES } from './phases.ts'
 import { Receiving } from './receiving.ts'
@@ -123,9 +123,9 @@ export class Connection {
     return this.#outbox.bytes
   }
 
-  /** Some of them are worth a write of their own. */
-  get pressing(): boolean {
-    return this.#outbox.pressing
+  /** How soon they are worth a write of their own. */
+  get haste(): Haste {
+    return this.#outbox.haste
   }
 
   /** What is to be written next; undefined when there is nothing. */

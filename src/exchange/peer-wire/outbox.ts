@@ -21,13 +21,20 @@ export interface DataPart {
   readonly last: boolean
 }
 
+/**
+ * What is asked, offered and answered leaves now. What is expected may go with another message that leaves soon; what
+ * we have is old news to most, and can wait longer.
+ */
+const HASTES = ['none', 'late', 'soon', 'now'] as const
+export type Haste = (typeof HASTES)[number]
+
 /** Small messages are gathered in buffers of this size: a peer that does not read leaves very many of them. */
 const GATHER_BYTES = 4 << 10
 
 export class Outbox {
   #parts: Uint8Array[] = []
   #bytes = 0
-  #pressing = false
+  #haste: Haste = 'none'
   /** What comes after the parts, and how far it is filled. */
   #gathering: Buffer | undefined
   #filled = 0
@@ -39,13 +46,13 @@ export class Outbox {
     return this.#bytes
   }
 
-  /** Something waits that is worth a write of its own; what we have may go with the next. */
-  get pressing(): boolean {
-    return this.#pressing
+  /** How soon what waits is worth a write of its own. */
+  get haste(): Haste {
+    return this.#haste
   }
 
-  send(message: KnownMessage): void {
-    if (message.type !== 'have') this.#pressing = true
+  send(message: KnownMessage, haste: Haste = message.type === 'have' ? 'late' : 'now'): void {
+    if (HASTES.indexOf(haste) > HASTES.indexOf(this.#haste)) this.#haste = haste
     for (const part of encodeMessage(message)) this.#add(part)
   }
 
@@ -53,7 +60,8 @@ export class Outbox {
   extend(message: ExtensionMessage): boolean {
     const id = this.#ids.get(message.name)
     if (id === undefined) return false
-    this.send({ type: 'extended', id, payload: encodeExtension(message) })
+    const haste = message.name === 'share_expect' ? 'soon' : 'now'
+    this.send({ type: 'extended', id, payload: encodeExtension(message) }, haste)
     return true
   }
 
@@ -73,7 +81,7 @@ export class Outbox {
     const outgoing = { parts: this.#parts, bytes: this.#bytes, data: undefined }
     this.#parts = []
     this.#bytes = 0
-    this.#pressing = false
+    this.#haste = 'none'
     return outgoing
   }
 

@@ -1,7 +1,7 @@
 /**
  * One libp2p stream with a peer, for one root: the connection behind it, and when its bytes are read and written.
- * Messages leave at the end of what led to them; what we have, and acknowledgements of less than a full measure, wait
- * a moment for others. Data leaves when its turn comes. Nothing is written into a stream that does not drain.
+ * Messages leave at the end of what led to them; those that are in no haste, and acknowledgements of less than a full
+ * measure, wait a moment for others. Data leaves when its turn comes. Nothing is written into a stream that does not drain.
  */
 import type { Stream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
@@ -19,11 +19,15 @@ import { WireViolation } from './violation.ts'
 /** Requests that we take at once: the scheduler asks for one piece at a time, other clients for blocks of 16 KiB. */
 const MOST_REQUESTS = 250
 
-/** What we have waits so long for another message to go with. */
-const HAVE_DELAY_MS = 100
+/** How long messages wait for others to go with: each write is a record, a packet and an event at the other end. */
+const LATE_MS = 100
+const SOON_MS = 20
 
-/** Data is acknowledged after so long, also where there is less of it than acknowledgements are made for. */
-const ACK_DELAY_MS = 20
+/**
+ * Data is acknowledged after so long, also where there is less of it than acknowledgements are made for; the send
+ * window allows for as much (SLACK_MS there).
+ */
+const ACK_DELAY_MS = 40
 
 /** After so much silence of ours a keep-alive: libp2p ends streams that rest for 120 s. */
 const KEEP_ALIVE_MS = 75_000
@@ -247,9 +251,10 @@ export class Session {
     }
     if (!this.#writable) return
     if (this.connection.sending?.ready) this.#outlet?.wake()
-    if (this.connection.pressing) this.#writeMessages()
+    if (this.connection.haste === 'now') this.#writeMessages()
+    if (this.connection.haste === 'soon') this.#flushWithin(SOON_MS)
     if ((this.connection.receiving?.unconfirmed ?? 0) > 0) this.#flushWithin(ACK_DELAY_MS)
-    else if (this.connection.backlog > 0) this.#flushWithin(HAVE_DELAY_MS)
+    else if (this.connection.backlog > 0) this.#flushWithin(LATE_MS)
   }
 
   #flushWithin(ms: number): void {

@@ -16,6 +16,8 @@ import { type PeerTelling, Telling, translated } from './telling.ts'
 
 type ActionOf<Type extends PeerWireAction['type']> = Extract<PeerWireAction, { readonly type: Type }>
 
+type Sent = { readonly type: 'sent'; readonly piece: number; readonly begin: number; bytes: number }
+
 /** A peer that takes no more requests may offer again after this. */
 const FULL_MS = 100
 
@@ -38,6 +40,8 @@ export class Trade {
   readonly #givings: Givings
   /** Answers whose blocks are being read, by piece and begin. */
   readonly #reading = new Set<string>()
+  /** What has left and is not told yet. */
+  #sent: Sent | undefined
   #joined = false
   #ended = false
 
@@ -97,7 +101,9 @@ export class Trade {
     this.#givings.left(data)
     this.#options.host.onSent(this.#options.root, this.#options.peer, data.length)
     const { index: piece, request: begin, length: bytes } = data
-    this.#tellLater({ type: 'sent', piece, begin, bytes })
+    const sent = this.#sent
+    if (sent?.piece === piece && sent.begin === begin) sent.bytes += bytes
+    else this.#tellSent({ type: 'sent', piece, begin, bytes })
   }
 
   /** So many more of the bytes that left have arrived. */
@@ -241,6 +247,15 @@ export class Trade {
     } catch {
       return undefined
     }
+  }
+
+  /** Later, and with what leaves of the same request until then. */
+  #tellSent(sent: Sent): void {
+    this.#sent = sent
+    queueMicrotask(() => {
+      if (this.#sent === sent) this.#sent = undefined
+      this.#telling.tell(sent)
+    })
   }
 
   #tellLater(event: PeerTelling): void {
