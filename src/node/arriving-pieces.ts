@@ -3,7 +3,7 @@
  * come from several peers and wires, and is checked against its CID once it is whole; or it comes as one block that
  * its wire has checked. Nothing changes while it is checked and stored.
  */
-import { sha256 } from '../content/verify.ts'
+import { sha256Aside } from '../content/verify.ts'
 import { ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
 import type { SwarmEvent } from '../swarm/events.ts'
@@ -20,9 +20,11 @@ interface Arriving {
   settling: boolean
 }
 
-type Outcome = 'refuted' | 'stored' | ShareError
+/** `abandoned`: the swarm was closed while the piece was checked. */
+type Outcome = 'refuted' | 'abandoned' | 'stored' | ShareError
 
 export interface ArrivingContext {
+  isOpen(swarm: OpenSwarm): boolean
   /** Tells the scheduler, unless the swarm is closed by now. */
   tell(swarm: OpenSwarm, event: SwarmEvent): void
   /** Bytes that wait for the disk, counted so that a slow one stops the reading of streams. */
@@ -82,20 +84,25 @@ export class ArrivingPieces {
     if (bytes === undefined) throw new Error(`nothing of piece ${piece} is here`)
     arriving.settling = true
     this.#context.hold(bytes.byteLength)
-    const outcome = await this.#outcome(swarm, piece, bytes, arriving.block !== undefined)
+    const outcome = await this.#outcome(swarm, piece, arriving)
     this.#context.release(bytes.byteLength)
     // it may be asked for again at once, and then arrive anew
     this.#forget(root, piece, arriving)
     if (outcome === 'stored' && arriving.assembled === bytes) this.recent.add(root, piece, arriving.assembled)
     else this.#recycle(arriving)
+    if (outcome === 'abandoned') return
     const type = outcome instanceof ShareError ? 'store-failed' : outcome
     this.#context.tell(swarm, { type, root, piece })
     if (outcome instanceof ShareError) swarm.download?.onFailure(outcome)
   }
 
-  async #outcome(swarm: OpenSwarm, piece: number, bytes: Uint8Array, checked: boolean): Promise<Outcome> {
+  async #outcome(swarm: OpenSwarm, piece: number, { block, assembled }: Arriving): Promise<Outcome> {
     const { root, pieces } = swarm
-    if (!checked && Buffer.compare(sha256(bytes), pieces.digest(piece)) !== 0) return 'refuted'
+    if (block === undefined && assembled !== undefined) {
+      if (Buffer.compare(await sha256Aside(assembled), pieces.digest(piece)) !== 0) return 'refuted'
+    }
+    const bytes = block ?? assembled
+    if (bytes === undefined || !this.#context.isOpen(swarm)) return 'abandoned'
     this.#context.tell(swarm, { type: 'verified', root, piece })
     try {
       if (isDownload(swarm)) await swarm.download.store(piece, bytes)

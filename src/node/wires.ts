@@ -10,6 +10,7 @@ import { ArrivingPieces } from './arriving-pieces.ts'
 import { BitswapWire } from './bitswap-wire.ts'
 import { Joining } from './joining.ts'
 import type { ShareLibp2p } from './libp2p.ts'
+import type { OpenSwarm } from './open-swarms.ts'
 import { PeerExchange } from './peer-exchange.ts'
 import { RateLimits } from './rate-limits.ts'
 import { Readers } from './readers.ts'
@@ -49,9 +50,11 @@ export class Wires {
     this.driver = new SwarmDriver({ ...options, onOpen: (root) => this.limits.opened(root) })
     this.limits = new RateLimits({ store, limits, driver: this.driver, now })
     const { driver, traffic } = this
+    const isOpen = (swarm: OpenSwarm): boolean => driver.swarms.get(swarm.root) === swarm
     const arriving = new ArrivingPieces({
+      isOpen,
       tell: (swarm, event) => {
-        if (driver.swarms.get(swarm.root) === swarm) driver.dispatch(event)
+        if (isOpen(swarm)) driver.dispatch(event)
       },
       hold: (bytes) => this.#hold(bytes),
       release: (bytes) => this.#release(bytes),
