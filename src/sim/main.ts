@@ -32,9 +32,10 @@ const SAMPLES = 240
 const PICTURES = new URL('../../docs/sim/', import.meta.url)
 const DOCUMENT = new URL('../../docs/swarm.md', import.meta.url)
 
-const { positionals, values } = parseArgs({
+const OPTIONS = {
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', short: 'h', default: false },
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '5' },
     json: { type: 'boolean', default: false },
@@ -44,9 +45,22 @@ const { positionals, values } = parseArgs({
     big: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
-})
+} as const
+
+const { positionals, values } = given()
+
+/** What the command line says; ends here where that cannot be understood. */
+function given() {
+  try {
+    return parseArgs(OPTIONS)
+  } catch (thrown) {
+    process.stderr.write(`${thrown instanceof Error ? thrown.message : thrown}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}
 
 async function main(): Promise<number> {
+  if (values.help) return say(`${USAGE}\n${listText(SCENARIOS)}`)
   const [name = '', ...rest] = positionals
   const [seed, seeds] = [Number(values.seed), Number(values.seeds)]
   if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(seeds) || seeds < 1) return usage()

@@ -162,6 +162,15 @@ export class Offering {
     return piece === undefined ? EMPTY_OFFER_BYTES : this.#swarm.pieces.size(piece)
   }
 
+  /** A piece that a peer which asks on its own should ask for; counts as under way there until the peer has it. */
+  suggestion(peer: SwarmPeer): number | undefined {
+    const piece = this.#pieceFor(peer, () => false)
+    if (piece === undefined) return undefined
+    this.#offered.set(peer.key, (this.#offered.get(peer.key) ?? new Set()).add(piece))
+    this.#picker.count(piece, 1)
+    return piece
+  }
+
   // --- choosing
 
   /**

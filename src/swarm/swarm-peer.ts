@@ -51,6 +51,8 @@ export class SwarmPeer {
   readonly suggested = new Set<number>()
 
   // --- as a receiver
+  /** Pieces that we suggested to it, and that it has neither asked for nor got since. */
+  readonly advised = new Set<number>()
   choking: boolean
   wanted = false
   served = 0

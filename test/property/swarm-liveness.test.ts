@@ -1,0 +1,51 @@
+/** Whoever stays and can be reached by somebody who has a piece gets it, in any swarm: nothing waits for good. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { reportOf } from '../../src/sim/report.ts'
+import { type Group, leechersOf, MBIT, type Scenario } from '../../src/sim/scenario.ts'
+import { Simulation } from '../../src/sim/simulation.ts'
+
+const rate = fc.constantFrom(1 * MBIT, 10 * MBIT, 100 * MBIT)
+const wire = fc.constantFrom('share', 'bittorrent', 'bitswap')
+
+const group: fc.Arbitrary<Group> = fc.record({
+  count: fc.integer({ min: 1, max: 3 }),
+  up: rate,
+  down: rate.map((least) => 4 * least),
+  wire,
+  conduct: fc.constantFrom('honest', 'honest', 'free-rider'),
+  leavesWhenComplete: fc.boolean(),
+})
+
+const scenario: fc.Arbitrary<Scenario> = fc.record({
+  about: fc.constant('any swarm'),
+  pieces: fc.integer({ min: 1, max: 12 }),
+  pieceSize: fc.constantFrom(10_000, 256 << 10, 1 << 20),
+  seeder: fc.record({ up: rate, down: rate, wire }),
+  leechers: fc.array(group, { minLength: 1, maxLength: 4 }),
+  arrivals: fc.oneof(
+    fc.constant({ type: 'together' } as const),
+    fc.record({ type: fc.constant('every' as const), ms: fc.integer({ min: 1, max: 2_000 }) }),
+  ),
+  neighbours: fc.constantFrom(3, 50),
+  latency: fc.constantFrom(0, 1, 20, 300),
+  stalls: fc.record({
+    of: fc.constantFrom('peer', 'lane'),
+    every: fc.integer({ min: 500, max: 5_000 }),
+    lasts: fc.integer({ min: 10, max: 3_000 }),
+  }),
+})
+
+test('everyone gets everything', () => {
+  fc.assert(
+    fc.property(scenario, fc.integer({ min: 1, max: 1_000 }), (any, seed) => {
+      const run = new Simulation(any, seed)
+      run.run()
+      const { completed, left } = reportOf('any', run)
+      assert.equal(completed, leechersOf(any))
+      assert.equal(left, 0)
+    }),
+    { numRuns: 60 },
+  )
+})
