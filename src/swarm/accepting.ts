@@ -6,6 +6,7 @@
 import type { Millis } from '../core/types.ts'
 import type { SwarmAction, SwarmEvent } from './events.ts'
 import type { Source } from './incoming-piece.ts'
+import { MOST_START_MS } from './offers.ts'
 import type { Bytes } from './spans.ts'
 import type { Swarm } from './swarm.ts'
 import type { SwarmPeer } from './swarm-peer.ts'
@@ -15,9 +16,6 @@ const LEAST_PART_BYTES = 64 << 10
 
 /** One piece comes from so many at once, at most. */
 const MOST_SOURCES = 4
-
-/** What lies further off than this is no promise, in ms. */
-const MOST_START_MS = 10_000
 
 /** A peer that was silent is not believed for so long, unless something comes after all. */
 const DISTRUST_MS = 10_000

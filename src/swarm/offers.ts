@@ -6,6 +6,9 @@ import type { SwarmPeer } from './swarm-peer.ts'
 /** An offer that is not answered within this is given up. */
 const UNANSWERED_MS = 5_000
 
+/** An offer that says that it starts later counts as if it started then, at both ends: it is not known so far ahead. */
+export const MOST_START_MS = 10_000
+
 /** Smoothing of the round trip over all peers. */
 const ROUND_TRIP_WEIGHT = 1 / 16
 

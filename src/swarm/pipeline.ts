@@ -24,6 +24,10 @@ const AHEAD_MS = 1000
 /** Rates over less than this are noise. */
 const MEASURED_MS = 1000
 
+/** A silent peer rests so long, and twice as long each time that it is silent again. */
+const FIRST_REST_MS = 10_000
+const MOST_REST_MS = 600_000
+
 const FIRST_PATIENCE_MS = 10_000
 const LEAST_PATIENCE_MS = 2_000
 const MOST_PATIENCE_MS = 60_000
@@ -41,6 +45,7 @@ export class Pipeline {
   snubbed = false
   /** When that was found. */
   snubbedAt: Millis = millis(0)
+  #restMs = 0
   /** Bytes a second when it last delivered; 0 before the first piece. */
   pace = 0
 
@@ -66,6 +71,7 @@ export class Pipeline {
   snub(now: Millis): void {
     this.snubbed = true
     this.snubbedAt = now
+    this.#restMs = Math.min(MOST_REST_MS, Math.max(FIRST_REST_MS, 2 * this.#restMs))
     this.#lastArrival = now
   }
 
@@ -74,6 +80,7 @@ export class Pipeline {
     this.meter.add(bytes, now)
     this.#lastArrival = now
     this.snubbed = false
+    this.#restMs = 0
   }
 
   /** A whole piece came, `latency` after it was asked for. */
@@ -88,6 +95,11 @@ export class Pipeline {
     }
     const target = (this.pace * (this.#roundTrip + AHEAD_MS)) / 1000
     this.#window = Math.min(Math.max(target, LEAST_WINDOW), MOST_WINDOW)
+  }
+
+  /** Until then a silent peer is asked for nothing that others could send: it has had its turn. */
+  get restsUntil(): Millis {
+    return millis(this.snubbed ? this.snubbedAt + this.#restMs : 0)
   }
 
   /** When something of it came the last time, or was asked of it while nothing else was. */

@@ -23,6 +23,8 @@ export class Pulling {
   readonly #swarm: Swarm
   /** A request was put off by a limiter; `fillAll` is due when that lets it through. */
   #held = false
+  /** When the last of those that fell silent may be asked for anything again. */
+  #restsUntil = 0
 
   constructor(swarm: Swarm) {
     this.#swarm = swarm
@@ -32,6 +34,11 @@ export class Pulling {
   waits(now: Millis): number | undefined {
     if (!this.#held) return undefined
     return Math.max(this.#swarm.limiter.waits(now), this.#swarm.common.downLimiter.waits(now))
+  }
+
+  /** When time alone makes a peer worth asking again; Infinity when it does not. */
+  dueAt(now: Millis): number {
+    return this.#restsUntil > now ? this.#restsUntil : Number.POSITIVE_INFINITY
   }
 
   fillAll(now: Millis, out: SwarmAction[]): void {
@@ -71,7 +78,7 @@ export class Pulling {
         this.#offersInstead(peer) ? peer.sources.size >= MOST_URGENT : !peer.pipeline.hasRoom(peer.inFlight)
       )
         return
-      if (this.#swarm.pieces.state(piece) !== 'missing' || !this.#mayAsk(peer, piece)) continue
+      if (this.#swarm.pieces.state(piece) !== 'missing' || !this.#mayAsk(peer, piece, now)) continue
       if (!this.#ask(peer, piece, now, out)) return
     }
   }
@@ -79,18 +86,26 @@ export class Pulling {
   #pick(peer: SwarmPeer, now: Millis): number | undefined {
     const { picker, final } = this.#swarm.pieces
     for (const piece of peer.suggested) {
-      if (picker.includes(piece) && this.#mayAsk(peer, piece)) return piece
+      if (picker.includes(piece) && this.#mayAsk(peer, piece, now)) return piece
       peer.suggested.delete(piece)
     }
-    const piece = picker.pick((candidate) => this.#mayAsk(peer, candidate))
+    const piece = picker.pick((candidate) => this.#mayAsk(peer, candidate, now))
     if (piece !== undefined) return piece
     return picker.size === 0 && final ? this.#pickEndgame(peer, now) : undefined
   }
 
-  #mayAsk(peer: SwarmPeer, piece: number): boolean {
+  #mayAsk(peer: SwarmPeer, piece: number, now: Millis): boolean {
     if (!peer.mayHave(piece) || peer.sources.has(piece)) return false
+    if (now < peer.pipeline.restsUntil && this.#othersSend(piece)) return false
     const book = this.#swarm.pieces.incoming.get(piece)
     return book === undefined || !book.undivided || book.sources.length === 0
+  }
+
+  /** Whether a peer that is not silent has the piece, or may have it. */
+  #othersSend(piece: number): boolean {
+    for (const peer of this.#swarm.peers.values())
+      if (!peer.pipeline.snubbed && peer.mayHave(piece)) return true
+    return false
   }
 
   /** Everything missing is on its way: an idle peer takes the piece that is due last, if it is much sooner. */
@@ -191,6 +206,7 @@ export class Pulling {
   /** A silent peer keeps only what nobody else could send, and is reminded of that: an answer may have been lost. */
   #snub(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
     peer.pipeline.snub(now)
+    this.#restsUntil = Math.max(this.#restsUntil, peer.pipeline.restsUntil)
     const { peers, pieces, root } = this.#swarm
     const presumed = [...peers.values()].some((other) => !other.answered && !other.pipeline.snubbed)
     for (const source of [...peer.sources.values()]) {

@@ -9,6 +9,7 @@ import type { PeerView, SwarmAction, SwarmEvent } from './events.ts'
 import { Limiter } from './limiter.ts'
 import { PeerBook } from './peer-book.ts'
 import { POLICY, type Policy } from './policy.ts'
+import { suggest } from './suggesting.ts'
 import { type Common, Swarm } from './swarm.ts'
 import type { SwarmPeer } from './swarm-peer.ts'
 import { Uploading } from './uploading.ts'
@@ -108,6 +109,7 @@ export class Scheduler {
     for (const swarm of this.#swarms.values()) {
       if (this.#common.policy.snubbing) swarm.pulling.watch(now, out)
       swarm.pulling.fillAll(now, out)
+      next = Math.min(next, swarm.pulling.dueAt(now))
       const round = swarm.choker.dueAt
       if (round === undefined) continue
       if (round <= now) this.#review(swarm, now, out)
@@ -241,6 +243,8 @@ export class Scheduler {
     const dull = peer.dullUntil > now
     if (pieces.length > 0) peer.answered = true
     swarm.gain(peer, pieces, out)
+    for (const piece of pieces) peer.advised.delete(piece)
+    suggest(swarm, peer, out)
     if (dull) this.#uploading.stir()
     if (swarm.pieces.have.complete) return
     for (const piece of pieces) swarm.pulling.releaseFromSnubbed(piece, now, out)
@@ -249,6 +253,7 @@ export class Scheduler {
 
   #review(swarm: Swarm, now: Millis, out: SwarmAction[]): void {
     for (const peer of swarm.choker.review(now, out)) this.#uploading.choked(peer, swarm.root)
+    for (const peer of swarm.peers.values()) suggest(swarm, peer, out)
   }
 
   /** Rounds are due once there are more than may be served. */
@@ -288,6 +293,8 @@ export class Scheduler {
       case 'requested':
         if (peer.wire === 'bitswap') peer.wanted = true
         this.#uploading.requested(swarm, peer, event, now, out)
+        peer.advised.delete(event.piece)
+        suggest(swarm, peer, out)
         return
       case 'accepted':
         this.#uploading.accepted(swarm, peer, event, now)

@@ -6,10 +6,11 @@ import type { Millis, PeerKey, RootKey } from '../core/types.ts'
 import type { SwarmAction, SwarmEvent } from './events.ts'
 import type { Request } from './fair-queue.ts'
 import type { Choice } from './offering.ts'
+import { MOST_START_MS, type Offer } from './offers.ts'
 import type { Policy } from './policy.ts'
 import type { Swarm } from './swarm.ts'
 import type { SwarmPeer } from './swarm-peer.ts'
-import { type Offer, type Terms, Uplink } from './uplink.ts'
+import { type Terms, Uplink } from './uplink.ts'
 
 /** After a peer turned a piece down, it is left alone this long, in ms: what it has is being told meanwhile. */
 const DECLINED_MS = 30
@@ -79,7 +80,10 @@ export class Uploading {
   /** The offer that a request answers: of the piece, or the empty one. */
   #takeOffer(swarm: Swarm, peer: SwarmPeer, piece: number | undefined, now: Millis): Offer | undefined {
     const { root } = swarm
-    return this.#uplink.answered(peer, root, piece, now) ?? this.#uplink.answered(peer, root, undefined, now)
+    return (
+      this.#uplink.offers.answered(peer, root, piece, now) ??
+      this.#uplink.offers.answered(peer, root, undefined, now)
+    )
   }
 
   accepted(swarm: Swarm, peer: SwarmPeer, event: OfType<'accepted'>, now: Millis): void {
@@ -93,7 +97,7 @@ export class Uploading {
     const offer = this.#takeOffer(swarm, peer, piece, now)
     if (offer !== undefined) swarm.offering.answered(offer, false)
     if (piece !== undefined) {
-      this.#uplink.drop(peer.key, root, piece, 0)
+      this.#uplink.sends.drop(peer.key, root, piece, 0)
       // it has it, or expects it: which of the two it tells anyway
       swarm.offering.expects(peer, piece)
     }
@@ -105,7 +109,7 @@ export class Uploading {
     const { piece, root, ms } = event
     const offer = this.#takeOffer(swarm, peer, piece, now)
     if (offer !== undefined) swarm.offering.answered(offer, false)
-    if (piece !== undefined) this.#uplink.drop(peer.key, root, piece, 0)
+    if (piece !== undefined) this.#uplink.sends.drop(peer.key, root, piece, 0)
     peer.busyUntil = now + ms
     this.stir()
   }
@@ -116,7 +120,7 @@ export class Uploading {
   }
 
   sent({ peer, root, piece, begin, bytes }: OfType<'sent'>): void {
-    this.#uplink.sent(peer, root, piece, begin, bytes)
+    this.#uplink.sends.sent(peer, root, piece, begin, bytes)
     this.stir()
   }
 
@@ -124,13 +128,13 @@ export class Uploading {
     const { root, piece, begin, bytes } = event
     peer.served += bytes
     if (peer.useful > 0) peer.servedWhileUseful += bytes
-    const ended = this.#uplink.delivered(peer.key, root, piece, begin, bytes, now)
+    const ended = this.#uplink.sends.delivered(peer.key, root, piece, begin, bytes, now)
     if (ended?.part === true) swarm.offering.expectsNoMore(peer, piece)
     this.stir()
   }
 
   sendFailed({ peer, root, piece, begin }: OfType<'send-failed'>): void {
-    this.#uplink.drop(peer, root, piece, begin)
+    this.#uplink.sends.drop(peer, root, piece, begin)
     this.stir()
   }
 
@@ -152,7 +156,7 @@ export class Uploading {
   /** Gives up offers that nobody answers, and looks for sends that have stalled. */
   watch(now: Millis): void {
     if (this.#uplink.sends.size > 0) this.stir()
-    for (const offer of this.#uplink.giveUp(now)) {
+    for (const offer of this.#uplink.offers.giveUp(now)) {
       this.#swarms.get(offer.root)?.offering.givenUp(offer)
       offer.peer.dullUntil = now + SILENT_MS
     }
@@ -183,7 +187,7 @@ export class Uploading {
       if (next === undefined) return
       const peer = this.#peerOf(next)
       if (peer === undefined) continue
-      this.#uplink.start(next, peer, now)
+      this.#uplink.sends.start(next, peer, now)
       const { root, piece, begin, length } = next
       out.push({ type: 'send', root, peer: peer.key, piece, begin, length })
     }
@@ -217,7 +221,8 @@ export class Uploading {
       const terms = this.#uplink.terms(offering.seeds, now)
       if (terms === undefined) return this.#uplink.dueAt(now)
       const asks = (peer: PeerKey, piece: number): boolean => this.#uplink.concerns(peer, swarm.root, piece)
-      const choice = offering.choose(now, now + Math.max(this.#uplink.roundTrip, terms.start), asks)
+      const startsIn = Math.min(MOST_START_MS, Math.max(this.#uplink.offers.roundTrip, terms.start))
+      const choice = offering.choose(now, now + startsIn, asks)
       if (choice === undefined) {
         retryAt = Math.min(retryAt, Math.max(offering.retryAt, now + 2))
         continue
@@ -249,15 +254,16 @@ export class Uploading {
     swarm.offering.made(choice)
     const to = { root, peer: peer.key, rate, start }
     if (piece === undefined) {
-      this.#uplink.offered({ ...choice, root, at: now, bytes: swarm.offering.sizeOf(undefined) })
+      this.#uplink.offers.add({ ...choice, root, at: now, bytes: swarm.offering.sizeOf(undefined) })
       peer.dullUntil = now + peer.roundTrip + NOTHING_TO_SPLIT_MS
       out.push({ type: 'offer-uplink', ...to })
       return
     }
     const length = swarm.pieces.size(piece)
     const eager = this.#policy.eager && idle && peer.expects.count === 0
-    this.#uplink.offered({ ...choice, root, at: now, bytes: eager ? 0 : length })
-    if (eager) this.#uplink.start({ root, peer: peer.key, piece, begin: 0, length, part: false }, peer, now)
+    this.#uplink.offers.add({ ...choice, root, at: now, bytes: eager ? 0 : length })
+    if (eager)
+      this.#uplink.sends.start({ root, peer: peer.key, piece, begin: 0, length, part: false }, peer, now)
     out.push({ type: 'offer', ...to, piece, eager })
   }
 }

@@ -159,6 +159,17 @@ describe('an offer that is turned down', () => {
     }
   })
 
+  it('as busy until long after is not made again at once, where it starts later still', () => {
+    const swarm = seeding({ pieces: 8, size: 4 * MIB })
+    for (const peer of ['P', 'Q', 'R', 'S', 'T']) swarm.joined(peer, 'bitswap')
+    for (const [piece, peer] of ['P', 'Q', 'R', 'S', 'T'].entries()) swarm.requested(peer, piece)
+    // 12 MiB leave first, at a megabyte a second, and the turn after that of who pulls is an offer's
+    const [offer = ''] = offers(swarm.joined('A', 'share'))
+    assert.equal(peerOf(offer), 'A')
+    assert.deepEqual(offers(swarm.busy('A', pieceOf(offer), 11_900)), [])
+    assert.equal(offers(swarm.until(12_000)).length, 1)
+  })
+
   it('is not made again, but others are', () => {
     const swarm = seeding({ pieces: 2, policy: { eager: false } })
     const [offer = ''] = swarm.at(0).joined('A')

@@ -257,3 +257,38 @@ describe('what a Bitswap peer has', () => {
     assert.deepEqual(only(swarm.has('B', 0), 'request'), ['request B 0'])
   })
 })
+
+describe('a peer that has a piece and does not send it', () => {
+  it('leaves it to one who offers it', () => {
+    const swarm = scenario({ pieces: 1 })
+    swarm.joined('A', 'share', [0])
+    assert.ok(swarm.joined('B', 'bitswap', [0]).includes('request B 0'))
+    const silent = swarm.until(15_000)
+    assert.ok(silent.includes('cancel B 0'), 'it is silent')
+    assert.ok(!silent.includes('request B 0'), 'and not asked again while A could send it')
+    assert.deepEqual(only(swarm.offered('A', 0), 'request'), ['request A 0'])
+  })
+
+  it('is asked again when it has rested, and rests longer each time', () => {
+    const swarm = scenario({ pieces: 1 })
+    swarm.joined('A', 'share', [0])
+    swarm.joined('B', 'bitswap', [0])
+    const asked: number[] = []
+    while (swarm.now < 200_000) {
+      const due = swarm.nextTimeout
+      assert.ok(due !== undefined, 'time alone brings it back')
+      if (swarm.at(due).woke().includes('request B 0')) asked.push(swarm.now)
+    }
+    const pauses = asked.slice(1).map((at, index) => at - (asked[index] ?? 0))
+    assert.ok(pauses.length >= 2)
+    for (const [index, pause] of pauses.entries())
+      if (index > 0) assert.ok(pause > (pauses[index - 1] ?? 0), `${pauses}`)
+  })
+
+  it('goes on being asked where nobody else has it', () => {
+    const swarm = scenario({ pieces: 1 })
+    swarm.joined('B', 'bitswap', [0])
+    const lines = swarm.until(60_000)
+    assert.ok(lines.some((line) => line.startsWith('remind B')))
+  })
+})
