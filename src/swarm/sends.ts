@@ -103,6 +103,13 @@ export class Sends {
 
   // --- how they use the link
 
+  /** The first so many bytes of each that runs, together. */
+  first(bytes: number, now: Millis): number {
+    let sum = 0
+    for (const send of this.#sends) if (this.#runs(send, now)) sum += Math.min(bytes, send.request.length)
+    return sum
+  }
+
   /** Sends that run, small ones by their size. */
   running(now: Millis): number {
     let running = 0

@@ -19,6 +19,10 @@ const LOOK_AHEAD_MS = 10
 /** Accepted and offered pieces that wait unstarted, when sends have room. */
 const MOST_WAITING = 2
 
+/** So much of each send leaves within so long, in ms: a receiver gives up on one that shows nothing for 3 s. */
+const SHOWN_BYTES = 64 << 10
+const SHOWN_MS = 1_500
+
 /** Pieces asked for without an offer that go to one peer at once: one being written, one being read from disk. */
 const MOST_PULLED_AT_ONCE = 2
 
@@ -156,9 +160,11 @@ export class Uplink {
   /** Rule 2: nothing runs, or few do, or those that do leave room. */
   #mayStart(seeds: boolean, now: Millis): boolean {
     const { always, most } = this.#limits(seeds)
+    const rate = this.sends.rate(now)
+    if (this.sends.first(SHOWN_BYTES, now) * 1000 >= rate * SHOWN_MS) return false
     const running = this.sends.running(now)
     if (running < always) return true
-    return running < most && this.sends.used(now) < FULL * this.sends.rate(now)
+    return running < most && this.sends.used(now) < FULL * rate
   }
 
   #limits(seeds: boolean): Policy['sends'] {

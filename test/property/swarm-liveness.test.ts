@@ -39,6 +39,35 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
   }),
 })
 
+const slow = { up: 1 * MBIT, down: 4 * MBIT }
+const plain: Scenario = {
+  about: 'a slow seeder',
+  pieces: 1,
+  pieceSize: 256 << 10,
+  seeder: slow,
+  leechers: [{ count: 8, ...slow }],
+  arrivals: { type: 'every', ms: 1 },
+  neighbours: 50,
+  latency: 0,
+}
+
+/** Swarms that once waited for good, or turned in circles. */
+const FOUND: [Scenario, number][] = [
+  // the first bytes of eight sends at once came later than anybody waited for them
+  [plain, 1],
+  // who has the piece on Bitswap, and keeps it, was asked again and again
+  [
+    {
+      ...plain,
+      leechers: [
+        { count: 2, ...slow, wire: 'bitswap', conduct: 'free-rider' },
+        { count: 1, ...slow },
+      ],
+    },
+    628,
+  ],
+]
+
 test('everyone gets everything', () => {
   fc.assert(
     fc.property(scenario, fc.integer({ min: 1, max: 1_000 }), (any, seed) => {
@@ -48,6 +77,6 @@ test('everyone gets everything', () => {
       assert.equal(completed, leechersOf(any))
       assert.equal(left, 0)
     }),
-    { numRuns: 60 },
+    { numRuns: 60, examples: FOUND },
   )
 })
