@@ -47,7 +47,7 @@ export class Accepting {
     const wait = Math.max(peer.roundTrip / 2, Math.min(start, MOST_START_MS) - peer.roundTrip / 2)
     const startsAt = now + wait
     const ms = this.#putsOff(peer, piece, startsAt, now)
-    if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: ms + wait })
+    if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: Math.ceil(ms) + wait })
     else this.#swarm.request(peer, piece, span, { rate, startsAt }, now, out)
   }
 
