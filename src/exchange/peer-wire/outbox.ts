@@ -25,7 +25,7 @@ export interface DataPart {
  * What is asked, offered and answered leaves now. What is expected may go with another message that leaves soon; what
  * we have is old news to most, and can wait longer.
  */
-const HASTES = ['none', 'late', 'soon', 'now'] as const
+const HASTES = ['late', 'soon', 'now'] as const
 export type Haste = (typeof HASTES)[number]
 
 /** Small messages are gathered in buffers of this size: a peer that does not read leaves very many of them. */
@@ -34,7 +34,7 @@ const GATHER_BYTES = 4 << 10
 export class Outbox {
   #parts: Uint8Array[] = []
   #bytes = 0
-  #haste: Haste = 'none'
+  #haste: Haste = 'late'
   /** What comes after the parts, and how far it is filled. */
   #gathering: Buffer | undefined
   #filled = 0
@@ -81,7 +81,7 @@ export class Outbox {
     const outgoing = { parts: this.#parts, bytes: this.#bytes, data: undefined }
     this.#parts = []
     this.#bytes = 0
-    this.#haste = 'none'
+    this.#haste = 'late'
     return outgoing
   }
 
