@@ -84,7 +84,8 @@ export class ArrivingPieces {
     if (bytes === undefined) throw new Error(`nothing of piece ${piece} is here`)
     arriving.settling = true
     this.#context.hold(bytes.byteLength)
-    const outcome = await this.#outcome(swarm, piece, arriving)
+    const unchecked = arriving.block === undefined ? arriving.assembled : undefined
+    const outcome = await this.#outcome(swarm, piece, bytes, unchecked)
     this.#context.release(bytes.byteLength)
     // it may be asked for again at once, and then arrive anew
     this.#forget(root, piece, arriving)
@@ -96,13 +97,17 @@ export class ArrivingPieces {
     if (outcome instanceof ShareError) swarm.download?.onFailure(outcome)
   }
 
-  async #outcome(swarm: OpenSwarm, piece: number, { block, assembled }: Arriving): Promise<Outcome> {
+  /** `unchecked` are the same bytes, where their wire has not checked them. */
+  async #outcome(
+    swarm: OpenSwarm,
+    piece: number,
+    bytes: Uint8Array,
+    unchecked: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<Outcome> {
     const { root, pieces } = swarm
-    if (block === undefined && assembled !== undefined) {
-      if (Buffer.compare(await sha256Aside(assembled), pieces.digest(piece)) !== 0) return 'refuted'
-    }
-    const bytes = block ?? assembled
-    if (bytes === undefined || !this.#context.isOpen(swarm)) return 'abandoned'
+    if (unchecked !== undefined && Buffer.compare(await sha256Aside(unchecked), pieces.digest(piece)) !== 0)
+      return 'refuted'
+    if (!this.#context.isOpen(swarm)) return 'abandoned'
     this.#context.tell(swarm, { type: 'verified', root, piece })
     try {
       if (isDownload(swarm)) await swarm.download.store(piece, bytes)
