@@ -127,9 +127,7 @@ export class Offering {
     this.#offers++
     peer.unstarted += waitingBytes(this.sizeOf(piece))
     if (piece === undefined) return
-    const offered = this.#offered.get(peer.key) ?? new Set()
-    this.#offered.set(peer.key, offered.add(piece))
-    this.#picker.count(piece, 1)
+    this.#reserve(peer, piece)
     if (!this.seeds || this.#firstTo.has(piece)) return
     this.#firstTo.set(piece, peer)
     peer.unreplicated++
@@ -166,9 +164,14 @@ export class Offering {
   suggestion(peer: SwarmPeer): number | undefined {
     const piece = this.#pieceFor(peer, () => false)
     if (piece === undefined) return undefined
+    this.#reserve(peer, piece)
+    return piece
+  }
+
+  /** The piece may be under way there soon; until that is known it counts as if it were. */
+  #reserve(peer: SwarmPeer, piece: number): void {
     this.#offered.set(peer.key, (this.#offered.get(peer.key) ?? new Set()).add(piece))
     this.#picker.count(piece, 1)
-    return piece
   }
 
   // --- choosing
