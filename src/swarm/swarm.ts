@@ -139,6 +139,7 @@ export class Swarm {
       if (!this.pieces.has(piece)) peer.useful--
       this.offering.lost(peer, piece)
     }
+    this.#tellInterest(peer, out)
   }
 
   // --- asking

@@ -170,6 +170,12 @@ describe('interest', () => {
     assert.deepEqual(only(swarm.comes('A', 0), 'uninterested'), ['uninterested A'])
   })
 
+  it('ends where a peer turns out to lack what it had', () => {
+    const swarm = scenario({ pieces: 2, wire: 'bittorrent' })
+    swarm.drawn('A #.')
+    assert.deepEqual(only(swarm.lacks('A', 0), 'uninterested'), ['uninterested A'])
+  })
+
   it('ends with the download, for every peer', () => {
     for (const wire of ['share', 'bittorrent'] as const) {
       const swarm = scenario({ pieces: 2, wire })
