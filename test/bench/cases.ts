@@ -9,6 +9,8 @@ export interface Link {
 
 export interface Case {
   readonly about: string
+  /** Run only where it is named. */
+  readonly onlyNamed?: true
   /** Bytes of the file. */
   readonly size: number
   readonly seeder: Link
@@ -34,6 +36,7 @@ const many = (count: number, link: Link): Link[] => Array.from({ length: count }
 export const CASES: Readonly<Record<string, Case>> = {
   smoke: {
     ...TOGETHER,
+    onlyNamed: true,
     about: '3 leechers, 16 MiB, 100 Mbit/s up and 400 down',
     size: 16 * MIB,
     seeder: FAST,

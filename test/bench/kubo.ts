@@ -35,7 +35,8 @@ async function start(program: string, place: Place): Promise<Peer> {
   await daemon.line(/^Daemon is ready/)
   return {
     address: `${tcp(place.address)}/p2p/${peerId}`,
-    add: async (source) => (await run('add', '-Q', '--progress=false', source)).trim(),
+    pid: daemon.pid,
+    add: async (source) => (await run('add', '-r', '-Q', '--progress=false', source)).trim(),
     join: async (_share, _target, others) => {
       if (others.length > 0) await run('swarm', 'connect', ...others)
     },

@@ -12,7 +12,7 @@ const PREFIX = 'swarmbench-'
 export const RUN = `${PREFIX}${process.pid}-`
 
 /** The tools that make namespaces: a process of that id which runs another program is not their owner. */
-const TOOLS = /\b(swarm|links)\.ts\b/
+const TOOLS = /\b(swarm|machine|links)\.ts\b/
 
 /** Ms between tries to remove a directory in which a process that was just killed still writes, and how many. */
 const PATIENCE = { maxRetries: 10, retryDelay: 100 }

@@ -9,7 +9,10 @@ const VERSION = '2.1.1'
 
 const SCRIPT = fileURLToPath(new URL('libtorrent_peer.py', import.meta.url))
 
-export async function libtorrent(): Promise<Program> {
+/** How its connections are: unencrypted, as its users have it by default, or by RC4, which is all that it knows. */
+export type Encryption = 'plain' | 'rc4'
+
+export async function libtorrent(encryption: Encryption): Promise<Program> {
   const modules = await cached(`libtorrent-${VERSION}`, async (directory) => {
     await output('python3', [
       '-m',
@@ -23,18 +26,24 @@ export async function libtorrent(): Promise<Program> {
   })
   // a version of Python for which there was no module would be found out by every peer, and late
   await output('python3', ['-c', 'import libtorrent'], '', { env: { PYTHONPATH: modules } })
-  return { name: 'libtorrent', version: `libtorrent ${VERSION}`, start: (place) => start(modules, place) }
+  const isPlain = encryption === 'plain'
+  return {
+    name: isPlain ? 'libtorrent' : 'libtorrent-rc4',
+    version: `libtorrent ${VERSION}${isPlain ? '' : ', RC4'}`,
+    start: (place) => start(modules, encryption, place),
+  }
 }
 
 /** Peers connect per torrent, so they hold it before the start, in upload mode: then they ask for nothing. */
-async function start(modules: string, place: Place): Promise<Peer> {
-  const session = place.start(['python3', SCRIPT, place.address], { PYTHONPATH: modules })
+async function start(modules: string, encryption: Encryption, place: Place): Promise<Peer> {
+  const session = place.start(['python3', SCRIPT, place.address, encryption], { PYTHONPATH: modules })
   const call = async (name: string, ...args: unknown[]): Promise<unknown> => {
     const { answer } = JSON.parse(await session.ask(JSON.stringify([name, ...args]))) as { answer: unknown }
     return answer
   }
   return {
     address: place.address,
+    pid: session.pid,
     add: async (source) => {
       const torrent = join(place.directory, `${basename(source)}.torrent`)
       await call('add', source, torrent)

@@ -1,4 +1,4 @@
-"""One BitTorrent peer: a JSON object a line on stdin, an answer a line on stdout. `python3 libtorrent_peer.py ADDRESS`"""
+"""One BitTorrent peer: a JSON object a line on stdin, an answer a line on stdout. `python3 libtorrent_peer.py ADDRESS plain|rc4`"""
 
 import json
 import os
@@ -8,6 +8,7 @@ import libtorrent as lt
 
 PORT = 6881
 PIECE = 1 << 20
+ENCRYPTION = lt.enc_policy.forced if sys.argv[2] == "rc4" else lt.enc_policy.disabled
 # Each line of these keeps the program from doing what is not measured, or from refusing peers.
 SETTINGS = {
     "listen_interfaces": f"{sys.argv[1]}:{PORT}",
@@ -21,8 +22,9 @@ SETTINGS = {
     "enable_outgoing_utp": False,
     "enable_incoming_utp": False,
     # plain: its users' default towards peers that take it
-    "out_enc_policy": lt.enc_policy.disabled,
-    "in_enc_policy": lt.enc_policy.disabled,
+    "out_enc_policy": ENCRYPTION,
+    "in_enc_policy": ENCRYPTION,
+    "allowed_enc_level": lt.enc_level.rc4,
     "allow_multiple_connections_per_ip": True,
     # while peers wait for the start, two that download nothing are not to part
     "close_redundant_connections": False,

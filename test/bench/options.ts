@@ -1,14 +1,21 @@
-/** The command line of the swarm benchmark. */
+/** The command line of the benchmarks. */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { CASES } from './cases.ts'
 import { PROGRAM_NAMES, type ProgramName, type Where } from './programs.ts'
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Memory: what a peer's disk would do is not measured, and here all peers would have to share one. */
-const DIRECTORY = '/dev/shm'
+/** What one benchmark has of its own. */
+export interface Benchmark {
+  /** Its file. */
+  readonly file: string
+  readonly cases: Readonly<Record<string, { readonly about: string; readonly onlyNamed?: true }>>
+  /** Run unless others are named. */
+  readonly programs: readonly ProgramName[]
+  /** Where the peers' files are unless it is said. */
+  readonly directory: string
+}
 
 /** Seconds: some times what the slowest program takes. */
 const LIMIT = '600'
@@ -16,13 +23,13 @@ const LIMIT = '600'
 /** Seconds: some other command may end meanwhile. */
 const PATIENCE = '300'
 
-const caseList = Object.entries(CASES)
-  .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
-  .join('\n')
-
-export const USAGE = `usage: node test/bench/swarm.ts [--case NAME …] [options]
-  --case NAME …       cases to run; all but smoke unless said
-  --programs A,B      of ${PROGRAM_NAMES.join(',')}; all unless said
+/** How to call it. */
+export function usageOf({ file, cases, programs, directory }: Benchmark): string {
+  const list = Object.entries(cases).map(([name, { about }]) => `  ${name.padEnd(13)} ${about}`)
+  return `usage: node test/bench/${file} [--case NAME …] [options]
+  --case NAME …       cases to run; all the usual ones unless said
+  --programs A,B      of ${PROGRAM_NAMES.join(',')};
+                      ${programs.join(',')} unless said
   --rounds N          times that each is run, in turns; 1 unless said
   --limit S           seconds until downloads count as never ending; ${LIMIT} unless said
   --patience S        seconds to wait for a calm machine before each start, at most; ${PATIENCE} unless said
@@ -30,10 +37,11 @@ export const USAGE = `usage: node test/bench/swarm.ts [--case NAME …] [options
   --write             puts tables and pictures into docs/
   --share DIR         a checkout of share that is built; this one unless said
   --kubo FILE         kubo's program, or the variable KUBO; built unless said
-  --directory DIR     where the peers' files are; ${DIRECTORY} unless said
+  --directory DIR     where the peers' files are; ${directory} unless said
 
 cases:
-${caseList}`
+${list.join('\n')}`
+}
 
 export interface Options extends Where {
   readonly cases: readonly string[]
@@ -49,22 +57,22 @@ export interface Options extends Where {
 }
 
 /** What is wrong, where something is; nothing, where help is asked for. */
-export function optionsOf(args: readonly string[]): Options | string {
+export function optionsOf(args: readonly string[], benchmark: Benchmark): Options | string {
   try {
-    return checked(args)
+    return checked(args, benchmark)
   } catch (thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown)
   }
 }
 
-function checked(args: readonly string[]): Options | '' {
+function checked(args: readonly string[], { cases, programs, directory }: Benchmark): Options | '' {
   const { values, positionals } = parseArgs({
     args: [...args],
     // `--case a b` names two
     allowPositionals: true,
     options: {
       case: { type: 'string', multiple: true, default: [] },
-      programs: { type: 'string', default: PROGRAM_NAMES.join(',') },
+      programs: { type: 'string', default: programs.join(',') },
       rounds: { type: 'string', default: '1' },
       limit: { type: 'string', default: LIMIT },
       patience: { type: 'string', default: PATIENCE },
@@ -72,14 +80,14 @@ function checked(args: readonly string[]): Options | '' {
       write: { type: 'boolean', default: false },
       share: { type: 'string', default: CHECKOUT },
       kubo: { type: 'string' },
-      directory: { type: 'string', default: DIRECTORY },
+      directory: { type: 'string', default: directory },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return ''
   const named = [...values.case, ...positionals].flatMap((text) => text.split(','))
   return {
-    cases: named.length > 0 ? named.map((name) => known(name, Object.keys(CASES))) : defaultCases(),
+    cases: named.length > 0 ? named.map((name) => known(name, Object.keys(cases))) : usual(cases),
     programs: values.programs.split(',').map((name) => known(name, PROGRAM_NAMES)),
     rounds: positive('rounds', values.rounds),
     limit: 1000 * positive('limit', values.limit),
@@ -92,7 +100,8 @@ function checked(args: readonly string[]): Options | '' {
   }
 }
 
-const defaultCases = (): string[] => Object.keys(CASES).filter((name) => name !== 'smoke')
+const usual = (cases: Benchmark['cases']): string[] =>
+  Object.keys(cases).filter((name) => cases[name]?.onlyNamed !== true)
 
 function known<T extends string>(name: string, names: readonly T[]): T {
   const found = names.find((each) => each === name)

@@ -2,10 +2,15 @@
 import type { NetworkPeer } from './network.ts'
 import { output, Running } from './processes.ts'
 
+/** A program and its arguments. */
+export type Command = readonly [program: string, ...args: string[]]
+
 export interface Program {
   readonly name: string
   /** What is measured, version included. */
   readonly version: string
+  /** All that it can do, where it is not everything. */
+  readonly only?: 'add'
   /** Starts a peer that has nothing, knows nobody, and does nothing yet. */
   start(place: Place): Promise<Peer>
 }
@@ -13,6 +18,8 @@ export interface Program {
 export interface Peer {
   /** What others need to connect to it. */
   readonly address: string
+  /** Of its process, where it has one. */
+  readonly pid: number | undefined
   /** Publishes the file; returns by what the others get it. */
   add(source: string): Promise<string>
   /** Connects to the others, and is ready to get the file as `target`. */
@@ -25,29 +32,31 @@ export interface Peer {
   stop(): Promise<void>
 }
 
-/** Where a peer lives: its own namespace and directory. */
+/** Where a peer lives: an address and a directory of its own, and a namespace where the network is shaped. */
 export class Place {
   readonly address: string
   readonly directory: string
-  readonly #namespace: string
+  readonly #namespace: string | undefined
 
-  constructor({ namespace, address }: NetworkPeer, directory: string) {
+  constructor({ namespace, address }: Partial<NetworkPeer> & { address: string }, directory: string) {
     this.#namespace = namespace
     this.address = address
     this.directory = directory
   }
 
   /** Standard output of a command that has to succeed. */
-  run(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    return output('ip', this.#inside(command), '', { env, cwd: this.directory })
+  run(command: Command, env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const [program, ...args] = this.#inside(command)
+    return output(program, args, '', { env, cwd: this.directory })
   }
 
-  start(command: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-    return new Running('ip', this.#inside(command), { env, cwd: this.directory })
+  start(command: Command, env: Readonly<Record<string, string>> = {}): Running {
+    const [program, ...args] = this.#inside(command)
+    return new Running(program, args, { env, cwd: this.directory })
   }
 
   /** `ip` becomes the command, so the process id is the command's. */
-  #inside(command: readonly string[]): string[] {
-    return ['netns', 'exec', this.#namespace, ...command]
+  #inside(command: Command): Command {
+    return this.#namespace === undefined ? command : ['ip', 'netns', 'exec', this.#namespace, ...command]
   }
 }

@@ -1,6 +1,7 @@
 /** The programs by name. */
 import { kubo } from './kubo.ts'
 import { libtorrent } from './libtorrent.ts'
+import { openssl } from './openssl.ts'
 import type { Program } from './program.ts'
 import { share } from './share.ts'
 
@@ -13,8 +14,10 @@ export interface Where {
 
 const PROGRAMS = {
   share: (where: Where) => share(where.share),
-  libtorrent,
+  libtorrent: () => libtorrent('plain'),
+  'libtorrent-rc4': () => libtorrent('rc4'),
   kubo: (where: Where) => kubo(where.kubo),
+  openssl,
 }
 
 export type ProgramName = keyof typeof PROGRAMS

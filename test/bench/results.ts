@@ -25,16 +25,22 @@ export interface Results {
   readonly cases: readonly CaseResults[]
 }
 
+/** A run of a program that took so many seconds. */
+export interface Timed {
+  readonly program: string
+  readonly total: number
+}
+
 /** A program's run of the median time, and the range of the times. */
-export interface Shown {
-  readonly run: Run
+export interface Shown<R extends Timed> {
+  readonly run: R
   /** Seconds. */
   readonly least: number
   readonly most: number
 }
 
 /** In the order of the first round. */
-export function shownOf(runs: readonly Run[]): Shown[] {
+export function shownOf<R extends Timed>(runs: readonly R[]): Shown<R>[] {
   return [...new Set(runs.map(({ program }) => program))].flatMap((program) => {
     const sorted = runs.filter((run) => run.program === program).sort((a, b) => a.total - b.total)
     const [least, run, most] = [sorted[0], sorted[(sorted.length - 1) >> 1], sorted.at(-1)]
@@ -46,3 +52,8 @@ export function describeMachine(): string {
   const cores = cpus()
   return `${cores.length} cores (${cores[0]?.model.trim() ?? 'unknown'}), Linux ${release()}`
 }
+
+/** Where and when they were measured. */
+export const whenOf = ({ machine, date }: Pick<Results, 'machine' | 'date'>): string => `${machine}; ${date}.`
+
+export const today = (): string => new Date().toISOString().slice(0, 10)

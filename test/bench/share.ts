@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { output, type Running } from './processes.ts'
-import type { Peer, Place, Program } from './program.ts'
+import type { Command, Peer, Place, Program } from './program.ts'
 
 const PORT = 4141
 
@@ -28,7 +28,7 @@ async function start(program: string, place: Place): Promise<Peer> {
   }
   await mkdir(home, { mode: 0o700 })
   await writeFile(join(home, 'config.json'), JSON.stringify(config))
-  const command = (args: readonly string[]): string[] => [process.execPath, program, ...args]
+  const command = (args: readonly string[]): Command => [process.execPath, program, ...args]
   const env = { SHARE_HOME: home }
   const run = (...args: string[]): Promise<string> => place.run(command(args), env)
   const daemon = place.start(command(['daemon', 'run']), env)
@@ -36,6 +36,7 @@ async function start(program: string, place: Place): Promise<Peer> {
   const { addresses } = JSON.parse(await run('id', '--json')) as { addresses: string[] }
   return {
     address: addresses[0] ?? '',
+    pid: daemon.pid,
     add: async (source) => (await run('add', '-q', source)).trim(),
     join: async (_share, _target, others) => {
       for (const other of others) await run('peers', 'connect', other)

@@ -3,24 +3,33 @@ import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { CASES, type Case } from './cases.ts'
-import { document } from './document.ts'
+import { document, type Section } from './document.ts'
 import { figuresOf } from './figures.ts'
 import { openRun, removeDirectory } from './leftovers.ts'
 import { measure } from './measure.ts'
-import { type Options, optionsOf, USAGE } from './options.ts'
+import { type Benchmark, type Options, optionsOf, usageOf } from './options.ts'
+import { pictureOf } from './picture.ts'
 import type { Program } from './program.ts'
 import { programOf } from './programs.ts'
-import { type CaseResults, describeMachine, type Results, type Run } from './results.ts'
+import { type CaseResults, describeMachine, type Results, type Run, today, whenOf } from './results.ts'
 import { Source } from './source.ts'
 import { captionOf, tableOf } from './table.ts'
+
+const SWARM: Benchmark = {
+  file: 'swarm.ts',
+  cases: CASES,
+  programs: ['share', 'libtorrent', 'kubo'],
+  // memory: what a peer's disk would do is not measured, and here all peers would have to share one
+  directory: '/dev/shm',
+}
 
 /** The part of the machine's time above which others are said to have taken too much of it. */
 const DISTURBED = 0.15
 
 async function main(): Promise<number> {
-  const options = optionsOf(process.argv.slice(2))
-  if (options === '') return complain(USAGE, 0)
-  if (typeof options === 'string') return complain(`${options}\n\n${USAGE}`, 2)
+  const options = optionsOf(process.argv.slice(2), SWARM)
+  if (options === '') return complain(usageOf(SWARM), 0)
+  if (typeof options === 'string') return complain(`${options}\n\n${usageOf(SWARM)}`, 2)
   if (process.getuid?.() !== 0) return complain('network namespaces need root', 2)
   const programs: Program[] = []
   for (const name of options.programs) programs.push(await programOf(name, options))
@@ -30,7 +39,7 @@ async function main(): Promise<number> {
 
 async function runAll(options: Options, programs: readonly Program[], directory: string): Promise<number> {
   const cases: CaseResults[] = []
-  const results: Results = { machine: describeMachine(), date: new Date().toISOString().slice(0, 10), cases }
+  const results: Results = { machine: describeMachine(), date: today(), cases }
   for (const name of options.cases) {
     const swarm = CASES[name]
     if (swarm === undefined) continue
@@ -40,8 +49,18 @@ async function runAll(options: Options, programs: readonly Program[], directory:
     if (options.json !== undefined)
       await writeFile(options.json, `${JSON.stringify(results, undefined, 2)}\n`)
   }
-  if (options.write) await document(results)
+  if (options.write) await document('swarm', sectionsOf(results), whenOf(results))
   return cases.some(({ failures }) => failures.length > 0) ? 1 : 0
+}
+
+/** Of the cases that nothing went wrong in. */
+function sectionsOf({ cases }: Results): Section[] {
+  return cases.flatMap((each) => {
+    const picture = each.failures.length > 0 ? undefined : pictureOf(each)
+    if (picture === undefined) return []
+    const text = `${captionOf(each)}\n\n${tableOf(each)}`
+    return [{ name: each.name, text, picture, shows: 'When each leecher was done' }]
+  })
 }
 
 async function runCase(

@@ -1,5 +1,7 @@
 /** The figures of a case as a table that reads well in a terminal and as Markdown. */
-import { type CaseResults, type Shown, shownOf } from './results.ts'
+import { type CaseResults, type Run, type Shown as ShownOf, shownOf, type Timed } from './results.ts'
+
+type Shown = ShownOf<Run>
 
 const COLUMNS: readonly { readonly head: string; text(shown: Shown, first: Shown): string }[] = [
   { head: 'program', text: ({ run }) => run.version },
@@ -18,16 +20,20 @@ export function tableOf({ runs }: CaseResults): string {
   const shown = shownOf(runs)
   const [first] = shown
   if (first === undefined) return ''
-  const rows = shown.map((each) => COLUMNS.map(({ text }) => text(each, first)))
-  const widths = COLUMNS.map(({ head }, at) =>
-    Math.max(head.length, ...rows.map((row) => row[at]?.length ?? 0)),
+  return aligned(
+    COLUMNS.map(({ head }) => head),
+    shown.map((each) => COLUMNS.map(({ text }) => text(each, first))),
   )
-  // names to the left, numbers to the right
+}
+
+/** A table of Markdown: names to the left, numbers to the right. */
+export function aligned(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => row[at]?.length ?? 0)))
   const padded = (text: string, at: number): string =>
     at === 0 ? text.padEnd(widths[at] ?? 0) : text.padStart(widths[at] ?? 0)
   const line = (cells: readonly string[]): string => `| ${cells.map(padded).join(' | ')} |`
   const rule = widths.map((width, at) => (at === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
-  return [line(COLUMNS.map(({ head }) => head)), line(rule), ...rows.map(line)].join('\n')
+  return [line(heads), line(rule), ...rows.map(line)].join('\n')
 }
 
 /** What the case is, and its bound. */
@@ -39,7 +45,8 @@ export function captionOf({ name, swarm, runs }: CaseResults): string {
   return `\`${name}\`: ${swarm.about}. D = ${runs[0]?.bound.toFixed(2) ?? '–'} s${median}.`
 }
 
-function timeText({ run, least, most }: Shown): string {
+/** The time, and the range of the times. */
+export function timeText({ run, least, most }: ShownOf<Timed>): string {
   const range = least === most ? '' : ` (${least.toFixed(1)}–${most.toFixed(1)})`
   return `${run.total.toFixed(1)}${range}`
 }

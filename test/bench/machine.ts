@@ -1,0 +1,104 @@
+/** Adding and getting on one machine, program beside program: see docs/benchmarks.md. */
+import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { document, type Section } from './document.ts'
+import { openRun, removeDirectory } from './leftovers.ts'
+import { measure } from './machine/measure.ts'
+import { pictureOf } from './machine/picture.ts'
+import { captionOf, type Run, tableOf, type WorkResults } from './machine/table.ts'
+import { WORKS, type Work } from './machine/works.ts'
+import { type Benchmark, type Options, optionsOf, usageOf } from './options.ts'
+import type { Program } from './program.ts'
+import { programOf } from './programs.ts'
+import { describeMachine, today, whenOf } from './results.ts'
+import { Source } from './source.ts'
+
+const MACHINE: Benchmark = {
+  file: 'machine.ts',
+  cases: WORKS,
+  programs: ['share', 'libtorrent', 'libtorrent-rc4', 'kubo', 'openssl'],
+  // a disk: files that were written, and synced, are a part of the work
+  directory: tmpdir(),
+}
+
+async function main(): Promise<number> {
+  const options = optionsOf(process.argv.slice(2), MACHINE)
+  if (options === '') return complain(usageOf(MACHINE), 0)
+  if (typeof options === 'string') return complain(`${options}\n\n${usageOf(MACHINE)}`, 2)
+  const programs: Program[] = []
+  for (const name of options.programs) programs.push(await programOf(name, options))
+  using run = openRun(options.directory)
+  return await runAll(options, programs, run.directory)
+}
+
+async function runAll(options: Options, programs: readonly Program[], directory: string): Promise<number> {
+  const works: WorkResults[] = []
+  const when = { machine: describeMachine(), date: today() }
+  for (const name of options.cases) {
+    const work = WORKS[name]
+    if (work === undefined) continue
+    const able = programs.filter(({ only }) => only === undefined || only === work.does)
+    const each = await runWork(name, work, able, options, directory)
+    works.push(each)
+    process.stdout.write(`\n${captionOf(each)}\n\n${tableOf(each)}\n`)
+    if (options.json !== undefined)
+      await writeFile(options.json, `${JSON.stringify({ ...when, works }, undefined, 2)}\n`)
+  }
+  if (options.write) await document('machine', sectionsOf(works), whenOf(when))
+  return works.some(({ failures }) => failures.length > 0) ? 1 : 0
+}
+
+/** Of what nothing went wrong in. */
+function sectionsOf(works: readonly WorkResults[]): Section[] {
+  return works.flatMap((each) => {
+    const picture = each.failures.length > 0 ? undefined : pictureOf(each)
+    if (picture === undefined) return []
+    const text = `${captionOf(each)}\n\n${tableOf(each)}`
+    return [{ name: each.name, text, picture, shows: 'How long each program took' }]
+  })
+}
+
+async function runWork(
+  name: string,
+  work: Work,
+  programs: readonly Program[],
+  { rounds, limit, patience }: Options,
+  directory: string,
+): Promise<WorkResults> {
+  const path = join(directory, 'source')
+  const source =
+    work.files === undefined
+      ? await Source.make(path, work.size)
+      : await Source.makeTree(path, work.files, work.size)
+  const runs: Run[] = []
+  const failures: string[] = []
+  for (let round = 1; round <= rounds; round++) {
+    for (const program of programs) {
+      const title = `${name}, round ${round} of ${rounds}, ${program.name}`
+      try {
+        const figures = await measure({ work, program, source, directory, limit, patience })
+        runs.push({ program: program.name, version: program.version, ...figures })
+        say(`${title}: ${figures.total.toFixed(2)} s, ${figures.cpu.toFixed(1)} s of CPU`)
+      } catch (thrown) {
+        failures.push(`${title}: ${messageOf(thrown)}`)
+        say(failures.at(-1) ?? '')
+      }
+    }
+  }
+  removeDirectory(source.path)
+  return { name, work, runs, failures }
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
+
+function complain(text: string, code: number): number {
+  say(text)
+  return code
+}
+
+process.exitCode = await main().catch((thrown: unknown) => complain(messageOf(thrown), 1))

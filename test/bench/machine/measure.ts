@@ -1,0 +1,129 @@
+/** One run: starts a program's peers on addresses of loopback, lets one of them work, counts. */
+import { mkdir, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { calm, cpuTime } from '../cpu.ts'
+import { removeDirectory } from '../leftovers.ts'
+import { type Peer, Place, type Program } from '../program.ts'
+import type { Source } from '../source.ts'
+import type { Work } from './works.ts'
+
+/** Ms until everyone is connected, at most. */
+const CONNECT_LIMIT = 60_000
+
+const PROBE_INTERVAL_MS = 200
+
+export interface Figures {
+  /** Seconds of the work. */
+  readonly total: number
+  /** Seconds of the program's processes, all of them. */
+  readonly cpu: number
+  /** MB: the most that a process held (VmHWM), for the first who publishes and for who downloads. */
+  readonly seeder: number | undefined
+  readonly leecher: number | undefined
+}
+
+export interface Setting {
+  readonly work: Work
+  readonly program: Program
+  readonly source: Source
+  /** Where the peers' directories are made. */
+  readonly directory: string
+  /** Ms from the start until the work counts as never ending. */
+  readonly limit: number
+  /** Ms to wait for a calm machine. */
+  readonly patience: number
+}
+
+/** @throws Error when the work fails, what came differs from the source, or it is not done within the limit */
+export async function measure(setting: Setting): Promise<Figures> {
+  const { work, program, source } = setting
+  const directory = join(setting.directory, program.name)
+  const peers: Peer[] = []
+  try {
+    const start = async (): Promise<Peer> => {
+      const at = join(directory, String(peers.length))
+      await mkdir(at, { recursive: true })
+      // Linux answers for all of 127/8
+      const peer = await program.start(new Place({ address: `127.0.0.${peers.length + 2}` }, at))
+      peers.push(peer)
+      return peer
+    }
+    const doing = work.does === 'add' ? await preparedAdd(start, source) : await preparedGet(setting, start)
+    await calm(setting.patience)
+    const before = await cpuTime()
+    const from = performance.now()
+    await within(setting.limit, doing.run())
+    const total = (performance.now() - from) / 1000
+    const after = await cpuTime()
+    const figures = {
+      total,
+      cpu: after.program - before.program,
+      seeder: await mostHeld(peers[0]),
+      leecher: await mostHeld(doing.leecher),
+    }
+    await doing.check()
+    return figures
+  } finally {
+    await Promise.all(peers.map((peer) => peer.stop().catch(() => {})))
+    removeDirectory(directory)
+  }
+}
+
+interface Doing {
+  readonly leecher?: Peer
+  run(): Promise<unknown>
+  check(): Promise<void>
+}
+
+async function preparedAdd(start: () => Promise<Peer>, source: Source): Promise<Doing> {
+  const peer = await start()
+  return { run: () => peer.add(source.path), check: async () => {} }
+}
+
+async function preparedGet(
+  { work, source, directory, program }: Setting,
+  start: () => Promise<Peer>,
+): Promise<Doing> {
+  const seeders: Peer[] = []
+  let share = ''
+  for (let at = 0; at < work.seeders; at++) {
+    const seeder = await start()
+    share = await seeder.add(source.path)
+    seeders.push(seeder)
+  }
+  const leecher = await start()
+  const target = join(directory, program.name, 'got', basename(source.path))
+  await mkdir(join(directory, program.name, 'got'))
+  await leecher.join(
+    share,
+    target,
+    seeders.map(({ address }) => address),
+  )
+  const late = performance.now() + CONNECT_LIMIT
+  while ((await leecher.connections()) < seeders.length) {
+    if (performance.now() > late) throw new Error('the peers are not connected')
+    await sleep(PROBE_INTERVAL_MS)
+  }
+  return { leecher, run: () => leecher.get(share, target), check: () => source.check(target) }
+}
+
+async function within(limit: number, work: Promise<unknown>): Promise<void> {
+  const timer = new AbortController()
+  const tooLate = sleep(limit, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`not done within ${limit / 1000} s`)
+  })
+  tooLate.catch(() => {})
+  try {
+    await Promise.race([work, tooLate])
+  } finally {
+    timer.abort()
+  }
+}
+
+async function mostHeld(peer: Peer | undefined): Promise<number | undefined> {
+  if (peer?.pid === undefined) return undefined
+  const status = await readFile(`/proc/${peer.pid}/status`, 'utf8')
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? []
+  return kib === undefined ? undefined : (Number(kib) * 1024) / 1e6
+}

@@ -1,0 +1,48 @@
+/** What is measured on one machine, as data. */
+import { MIB } from '../../../src/sim/scenario.ts'
+
+const GIB = 1024 * MIB
+
+export interface Work {
+  readonly about: string
+  /** `get`: a leecher downloads. `add`: a peer publishes; nobody downloads. */
+  readonly does: 'get' | 'add'
+  /** One file, or a directory of so many. */
+  readonly files: number | undefined
+  /** Bytes of a file. */
+  readonly size: number
+  readonly seeders: number
+  /** Run only where it is named. */
+  readonly onlyNamed?: true
+}
+
+export const WORKS: Readonly<Record<string, Work>> = {
+  smoke: {
+    ...{ does: 'get', files: undefined, size: 8 * MIB, seeders: 1, onlyNamed: true },
+    about: 'get 8 MiB from one seeder',
+  },
+  get: {
+    ...{ does: 'get', files: undefined, size: GIB, seeders: 1 },
+    about: 'get 1 GiB from one seeder',
+  },
+  'get-8g': {
+    ...{ does: 'get', files: undefined, size: 8 * GIB, seeders: 1, onlyNamed: true },
+    about: 'get 8 GiB from one seeder',
+  },
+  seeders: {
+    ...{ does: 'get', files: undefined, size: GIB, seeders: 4 },
+    about: 'get 1 GiB from four seeders',
+  },
+  add: {
+    ...{ does: 'add', files: undefined, size: GIB, seeders: 1 },
+    about: 'add 1 GiB',
+  },
+  files: {
+    ...{ does: 'get', files: 10_000, size: 10 << 10, seeders: 1 },
+    about: 'get a directory of 10,000 files of 10 KiB',
+  },
+  tiny: {
+    ...{ does: 'get', files: undefined, size: 1 << 10, seeders: 1 },
+    about: 'get a file of 1 KiB',
+  },
+}
