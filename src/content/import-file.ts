@@ -28,49 +28,68 @@ export interface Imported {
   readonly tsize: number
 }
 
-export interface ChunkImport {
-  /** The file's content in chunks of exactly the profile's size, the last one apart. A chunk is read before the next is asked for. */
-  readonly chunks: AsyncIterable<Uint8Array>
+const NOTHING = new Uint8Array(0)
+
+/** A leaf that was made and, where somebody takes it, handed over. */
+export interface Leaf extends Imported {
+  /** Bytes of content. */
+  readonly size: number
+}
+
+export interface FileImport {
+  /** All of them, in order. */
+  readonly leaves: AsyncIterable<Leaf>
   /** Bytes of content. */
   readonly size: number
   readonly profile: Profile
   readonly sink: ImportSink
 }
 
-const NOTHING = new Uint8Array(0)
-
-export async function importChunks(file: ChunkImport): Promise<Imported> {
-  return file.size > PROFILES[file.profile].chunkSize ? importLeaves(file) : importOneChunk(file)
-}
-
 /** A file of one chunk is its leaf. */
-async function importOneChunk({ chunks, profile, sink }: ChunkImport): Promise<Imported> {
-  let only: Imported | undefined
-  for await (const chunk of chunks) only = await putWhole(chunk, profile, sink)
-  return only ?? putWhole(NOTHING, profile, sink)
-}
-
-async function putWhole(content: Uint8Array, profile: Profile, sink: ImportSink): Promise<Imported> {
-  const { leaf, block } = makeLeaf(content, profile)
-  // raw it is a piece; dag-pb it is a DAG node that holds data
-  if (PROFILES[profile].rawLeaves) await sink.putLeaf?.(leaf.cid, block)
-  else await sink.putNode(leaf.cid, block)
-  return { cid: leaf.cid, tsize: block.length }
-}
-
-async function importLeaves({ chunks, profile, sink }: ChunkImport): Promise<Imported> {
-  const { maxLinks } = PROFILES[profile]
-  const leaves = async function* (): AsyncGenerator<InProgressImportResult> {
-    for await (const chunk of chunks) {
-      const { leaf, block } = makeLeaf(chunk, profile)
-      await sink.putLeaf?.(leaf.cid, block)
-      yield part(leaf, chunk.length)
-    }
+export async function importFile({ leaves, size, profile, sink }: FileImport): Promise<Imported> {
+  const { chunkSize, maxLinks } = PROFILES[profile]
+  if (size <= chunkSize) {
+    for await (const { cid, tsize } of leaves) return { cid, tsize }
+    throw new Error('a file without leaves')
   }
-  const root = await balanced({ maxChildrenPerNode: maxLinks })(leaves(), (parts) =>
-    importParent(parts, profile, sink),
+  const root = await balanced({ maxChildrenPerNode: maxLinks })(parts(leaves), (children) =>
+    importParent(children, profile, sink),
   )
   return { cid: root.cid, tsize: Number(root.size) }
+}
+
+/** The leaves of these chunks, which are of exactly the profile's size, save for the last one. A chunk is not used after its leaf was taken. */
+export async function* leavesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  { size, profile, sink }: Omit<FileImport, 'leaves'>,
+): AsyncGenerator<Leaf> {
+  const { chunkSize, rawLeaves } = PROFILES[profile]
+  // dag-pb that is all of a file is a DAG node that holds data; every other leaf is a piece
+  const put = rawLeaves || size > chunkSize ? sink.putLeaf : sink.putNode
+  for await (const chunk of size > 0 ? chunks : [NOTHING]) {
+    const { leaf, block } = makeLeaf(chunk, profile)
+    await put?.(leaf.cid, block)
+    yield leaf
+  }
+}
+
+/** Raw leaves of a file's chunks, of which only the digests are known. */
+export async function* leavesOfDigests(
+  digests: AsyncIterable<Uint8Array>,
+  size: number,
+  profile: Profile,
+): AsyncGenerator<Leaf> {
+  const { chunkSize } = PROFILES[profile]
+  let at = 0
+  for await (const digest of digests) {
+    const bytes = Math.min(chunkSize, size - at)
+    yield { cid: CID.createV1(RAW, Digest.create(SHA2_256, digest)), tsize: bytes, size: bytes }
+    at += bytes
+  }
+}
+
+async function* parts(leaves: AsyncIterable<Leaf>): AsyncGenerator<InProgressImportResult> {
+  for await (const leaf of leaves) yield part(leaf, leaf.size)
 }
 
 async function importParent(
@@ -99,12 +118,12 @@ function contentSize({ unixfs }: InProgressImportResult): number {
   return Number(unixfs?.fileSize() ?? 0n)
 }
 
-function makeLeaf(chunk: Uint8Array, profile: Profile): { leaf: Imported; block: Uint8Array } {
+function makeLeaf(chunk: Uint8Array, profile: Profile): { leaf: Leaf; block: Uint8Array } {
   const { cidVersion, rawLeaves } = PROFILES[profile]
   const block = rawLeaves
     ? chunk
     : encode({ Data: encodeUnixfs({ type: 'file', data: chunk, fileSize: chunk.length }), Links: [] })
   const multihash = Digest.create(SHA2_256, sha256(block))
   const cid = rawLeaves ? CID.createV1(RAW, multihash) : CID.create(cidVersion, DAG_PB, multihash)
-  return { leaf: { cid, tsize: block.length }, block }
+  return { leaf: { cid, tsize: block.length, size: chunk.length }, block }
 }

@@ -3,8 +3,16 @@ import { realpath, stat } from 'node:fs/promises'
 import type { CID } from 'multiformats/cid'
 import { errno, ShareError } from '../core/errors.ts'
 import { throwIfAborted } from './abort.ts'
+import { CHUNK_BYTES, HashThreads } from './hashing/threads.ts'
 import { importDirectory, importSymlink, type NamedImport } from './import-directory.ts'
-import { type Imported, type ImportSink, importChunks } from './import-file.ts'
+import {
+  type Imported,
+  type ImportSink,
+  importFile,
+  type Leaf,
+  leavesOf,
+  leavesOfDigests,
+} from './import-file.ts'
 import { PROFILES, type Profile } from './profile.ts'
 import {
   FRESH_BUFFERS,
@@ -15,6 +23,7 @@ import {
   sourceError,
 } from './source-file.ts'
 import { listSource, measureSource, notAFile, type SourceEntry } from './source-tree.ts'
+import { WORTH_A_THREAD } from './verify.ts'
 
 export interface ImportProgress {
   /** Bytes hashed so far, and in all. */
@@ -37,6 +46,10 @@ export interface ImportOptions {
 const PROGRESS_EVERY = 100
 /** Files of one chunk imported at once: their cost is waiting for the disk. Longer ones go one by one, with two read buffers. */
 const PARALLEL_FILES = 8
+/** Longer files at once where other threads read and hash them. */
+const PARALLEL_LARGE = 4
+/** Bytes of an import from which on threads are started for it: in the time that takes, a quarter of them is hashed here. */
+const THREADS_FROM = 32 << 20
 
 /**
  * Imports a file or a directory tree; a path that is itself a symlink is followed, symlinks inside a tree are kept as such.
@@ -52,9 +65,13 @@ export async function importPath(
   const { bytes, files } =
     kind === 'file' ? { bytes: size, files: 1 } : await measureSource(real, options.signal)
   const run = new ImportRun(options, { total: bytes, files })
-  const { cid } = kind === 'file' ? await run.file(real, '') : await run.tree(real)
-  run.report()
-  return { root: cid, kind }
+  try {
+    const { cid } = kind === 'file' ? await run.file(real, '') : await run.tree(real)
+    run.report()
+    return { root: cid, kind }
+  } finally {
+    await run.end()
+  }
 }
 
 async function lookAt(path: string): Promise<{ kind: 'file' | 'directory'; real: string; size: number }> {
@@ -81,8 +98,9 @@ class ImportRun {
   readonly #onHashed: ImportOptions['onHashed'] | undefined
   readonly #totals: { readonly total: number; readonly files: number }
   readonly #small = new Gate(PARALLEL_FILES)
-  readonly #large = new Gate(1)
+  readonly #large: Gate
   readonly #buffers: Pick<ReadBuffers, 'take' | 'give'>
+  readonly #threads = new HashThreads()
   #failure: { readonly thrown: unknown } | undefined
   #done = 0
   #reported = 0
@@ -96,6 +114,11 @@ class ImportRun {
     this.#onProgress = options.onProgress
     this.#onHashed = options.onHashed
     this.#totals = totals
+    this.#large = new Gate(this.#usesThreads ? PARALLEL_LARGE : 1)
+  }
+
+  async end(): Promise<void> {
+    await this.#threads[Symbol.asyncDispose]()
   }
 
   report(): void {
@@ -184,22 +207,29 @@ class ImportRun {
   }
 
   async #content(source: SourceFile): Promise<Imported> {
-    const made = await importChunks({
-      chunks: this.#chunks(source),
-      size: source.size,
-      profile: this.#profile,
-      sink: this.#sink,
-    })
+    const file = { size: source.size, profile: this.#profile, sink: this.#sink }
+    const leaves =
+      this.#usesThreads && source.size >= WORTH_A_THREAD
+        ? leavesOfDigests(source.digests(this.#threads), source.size, this.#profile)
+        : leavesOf(source.chunks(PROFILES[this.#profile].chunkSize, this.#buffers), file)
+    const made = await importFile({ ...file, leaves: this.#counted(leaves) })
     await source.checkUnchanged()
     return made
   }
 
-  async *#chunks(source: SourceFile): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source.chunks(PROFILES[this.#profile].chunkSize, this.#buffers)) {
+  /** Only digests of chunks are wanted, and enough of them. */
+  get #usesThreads(): boolean {
+    const { rawLeaves, chunkSize } = PROFILES[this.#profile]
+    const onlyDigests = rawLeaves && chunkSize === CHUNK_BYTES && this.#sink.putLeaf === undefined
+    return onlyDigests && this.#totals.total >= THREADS_FROM
+  }
+
+  async *#counted(leaves: AsyncIterable<Leaf>): AsyncGenerator<Leaf> {
+    for await (const leaf of leaves) {
       this.#checkGoing()
-      yield chunk
-      this.#done += chunk.length
+      this.#done += leaf.size
       this.#reportSometimes()
+      yield leaf
     }
   }
 

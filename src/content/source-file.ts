@@ -5,6 +5,8 @@
 import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { errno, ShareError } from '../core/errors.ts'
+import { DIGEST_BYTES } from './hashing/lanes.ts'
+import type { HashThreads } from './hashing/threads.ts'
 
 /** Bytes of one read of a long file, a multiple of every chunk size; and of a file of one chunk. */
 const LONG_READ = 4 * 2 ** 20
@@ -47,6 +49,8 @@ export interface SourceFile {
   readonly hashed: HashedFile
   /** Chunks of exactly `chunkSize` bytes, the last one apart; none of an empty file. One is valid until the next is asked for, save with `FRESH_BUFFERS`. */
   chunks(chunkSize: number, buffers: Pick<ReadBuffers, 'take' | 'give'>): AsyncGenerator<Uint8Array>
+  /** SHA-256 digests of its chunks of 1 MiB, in order, made by other threads. */
+  digests(threads: HashThreads): AsyncGenerator<Uint8Array>
   /** @throws ShareError SOURCE_CHANGED when the file is not what it was when opened */
   checkUnchanged(): Promise<void>
   close(): Promise<void>
@@ -65,6 +69,7 @@ export async function openSource(path: string): Promise<SourceFile> {
       size,
       hashed: { stats: before, at: Date.now() },
       chunks: (chunkSize, buffers) => readChunks({ handle, path, size, buffers }, chunkSize),
+      digests: (threads) => readDigests({ handle, path, size }, threads),
       checkUnchanged: async () => {
         if (!same(before, await handle.stat({ bigint: true }))) throw sourceChanged(path)
       },
@@ -81,6 +86,20 @@ interface Reading {
   readonly path: string
   readonly size: number
   readonly buffers: Pick<ReadBuffers, 'take' | 'give'>
+}
+
+async function* readDigests(
+  { handle, path, size }: Omit<Reading, 'buffers'>,
+  threads: HashThreads,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const digests of threads.digests(handle.fd, size)) {
+      if (digests === undefined) throw sourceChanged(path)
+      for (let at = 0; at < digests.length; at += DIGEST_BYTES) yield digests.subarray(at, at + DIGEST_BYTES)
+    }
+  } catch (thrown) {
+    throw sourceError(path, thrown)
+  }
 }
 
 async function* readChunks(reading: Reading, chunkSize: number): AsyncGenerator<Uint8Array> {

@@ -6,7 +6,7 @@ import { DAG_PB, IDENTITY, RAW, SHA2_256 } from '../core/cid.ts'
 import { decodeUnixfs } from './unixfs-data.ts'
 
 /** Bytes that take a millisecond; handing them to another thread and back takes a tenth of that. */
-const WORTH_A_THREAD = 256 << 10
+export const WORTH_A_THREAD = 256 << 10
 
 /** The SHA-256 digest, 32 bytes. Synchronous: for blocks of up to 2 MiB nothing in Node is faster. */
 export function sha256(bytes: Uint8Array): Uint8Array {
