@@ -1,7 +1,5 @@
 /** Files and directory trees into UnixFS DAGs, in memory that does not grow with them. The bytes stay in the user's files. */
-import { realpath, stat } from 'node:fs/promises'
 import type { CID } from 'multiformats/cid'
-import { errno, ShareError } from '../core/errors.ts'
 import { throwIfAborted } from './abort.ts'
 import { CHUNK_BYTES, HashThreads } from './hashing/threads.ts'
 import { importDirectory, importSymlink, type NamedImport } from './import-directory.ts'
@@ -14,15 +12,9 @@ import {
   leavesOfDigests,
 } from './import-file.ts'
 import { PROFILES, type Profile } from './profile.ts'
-import {
-  FRESH_BUFFERS,
-  type HashedFile,
-  openSource,
-  ReadBuffers,
-  type SourceFile,
-  sourceError,
-} from './source-file.ts'
-import { listSource, measureSource, notAFile, type SourceEntry } from './source-tree.ts'
+import { FRESH_BUFFERS, type HashedFile, openSource, ReadBuffers, type SourceFile } from './source-file.ts'
+import { listSource, type SourceEntry } from './source-tree.ts'
+import { type Survey, survey } from './survey.ts'
 import { WORTH_A_THREAD } from './verify.ts'
 
 export interface ImportProgress {
@@ -52,40 +44,29 @@ const PARALLEL_LARGE = 4
 const THREADS_FROM = 32 << 20
 
 /**
- * Imports a file or a directory tree; a path that is itself a symlink is followed, symlinks inside a tree are kept as such.
- * The CID is the one that kubo computes with the same profile.
+ * Imports a file or a directory tree. The CID is the one that kubo computes with the same profile.
  * @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, IO, INTERRUPTED; whatever the sink throws
  */
 export async function importPath(
   path: string,
   options: ImportOptions,
 ): Promise<{ root: CID; kind: 'file' | 'directory' }> {
-  throwIfAborted(options.signal)
-  const { kind, real, size } = await lookAt(path)
-  const { bytes, files } =
-    kind === 'file' ? { bytes: size, files: 1 } : await measureSource(real, options.signal)
+  const found = await survey(path, options.signal)
+  return { root: await importSurveyed(found, options), kind: found.kind }
+}
+
+/** The same, of what was looked at just now. Returns the root. */
+export async function importSurveyed(
+  { kind, real, bytes, files }: Survey,
+  options: ImportOptions,
+): Promise<CID> {
   const run = new ImportRun(options, { total: bytes, files })
   try {
     const { cid } = kind === 'file' ? await run.file(real, '') : await run.tree(real)
     run.report()
-    return { root: cid, kind }
+    return cid
   } finally {
     await run.end()
-  }
-}
-
-async function lookAt(path: string): Promise<{ kind: 'file' | 'directory'; real: string; size: number }> {
-  try {
-    const found = await stat(path)
-    if (!found.isFile() && !found.isDirectory()) throw notAFile(path)
-    return { kind: found.isFile() ? 'file' : 'directory', real: await realpath(path), size: found.size }
-  } catch (thrown) {
-    if (errno(thrown) === 'ENOENT' || errno(thrown) === 'ENOTDIR') {
-      throw new ShareError('NOT_FOUND', `there is no file or directory ${path}`, 'check the path', {
-        cause: thrown,
-      })
-    }
-    throw sourceError(path, thrown)
   }
 }
 

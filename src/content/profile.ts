@@ -30,5 +30,8 @@ export const PROFILES: Readonly<Record<Profile, ProfileRules>> = {
   },
 }
 
+export const isProfile = (name: unknown): name is Profile =>
+  typeof name === 'string' && Object.hasOwn(PROFILES, name)
+
 /** A directory that measures more than this many bytes is sharded, in both profiles. */
 export const HAMT_THRESHOLD = 262_144

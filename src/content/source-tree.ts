@@ -1,12 +1,10 @@
 /** Lists a user's directory tree for import, refusing early what no receiver could be given. */
 import { isUtf8 } from 'node:buffer'
 import type { Dirent } from 'node:fs'
-import { lstat, opendir, readlink } from 'node:fs/promises'
+import { opendir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
-import { throwIfAborted } from './abort.ts'
-import { DEFAULT_BUDGETS } from './budgets.ts'
 import { nameProblem, symlinkProblem } from './safe-names.ts'
 import { sourceError } from './source-file.ts'
 
@@ -14,8 +12,6 @@ export type SourceEntry =
   | { readonly kind: 'file' | 'directory'; readonly name: string; readonly path: string }
   | { readonly kind: 'symlink'; readonly name: string; readonly path: string; readonly target: string }
 
-/** Stat calls under way at once. */
-const PARALLEL_STATS = 32
 /** Names read from a directory in one go. */
 const NAMES_AT_ONCE = 1024
 
@@ -64,61 +60,8 @@ async function readTarget(path: string): Promise<string> {
   return target.toString()
 }
 
-/** Bytes and number of the files in a tree. @throws as `listSource`, and UNSUPPORTED when it is too deep or too large to be fetched */
-export async function measureSource(
-  top: string,
-  signal?: AbortSignal,
-): Promise<{ bytes: number; files: number }> {
-  const sum = { bytes: 0, files: 0 }
-  const todo = [{ path: top, inside: '', depth: 0 }]
-  let entries = 1
-  let sizes: Promise<number>[] = []
-  const addSizes = async (): Promise<void> => {
-    for (const size of await Promise.all(sizes)) sum.bytes += size
-    sizes = []
-  }
-  for (let directory = todo.pop(); directory !== undefined; directory = todo.pop()) {
-    const { path, inside, depth } = directory
-    if (depth > DEFAULT_BUDGETS.depth)
-      throw tooMuch(path, `is nested more than ${DEFAULT_BUDGETS.depth} directories deep`)
-    for await (const entry of listSource(path, inside)) {
-      throwIfAborted(signal)
-      if (++entries > DEFAULT_BUDGETS.entries)
-        throw tooMuch(top, `has more than ${DEFAULT_BUDGETS.entries} entries`)
-      if (entry.kind === 'file') {
-        sum.files++
-        const size = fileSize(entry.path)
-        // heard of when it is added, unless the listing fails first
-        size.catch(() => {})
-        sizes.push(size)
-        if (sizes.length === PARALLEL_STATS) await addSizes()
-      } else if (entry.kind === 'directory') {
-        todo.push({
-          path: entry.path,
-          inside: inside === '' ? entry.name : `${inside}/${entry.name}`,
-          depth: depth + 1,
-        })
-      }
-    }
-    await addSizes()
-  }
-  return sum
-}
-
-async function fileSize(path: string): Promise<number> {
-  try {
-    return (await lstat(path)).size
-  } catch (thrown) {
-    throw sourceError(path, thrown)
-  }
-}
-
-function unfit(message: string, hint: string): ShareError {
+export function unfit(message: string, hint: string): ShareError {
   return new ShareError('UNSUPPORTED', message, hint)
-}
-
-function tooMuch(path: string, how: string): ShareError {
-  return unfit(`${printable(path)} ${how}`, 'add parts of it, or pack it into an archive')
 }
 
 /** For sockets, pipes and devices. */

@@ -2,8 +2,11 @@
 import { lstat, readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { CID } from 'multiformats/cid'
-import { importPath } from '../content/import.ts'
+import { importSurveyed } from '../content/import.ts'
+import type { Manifest } from '../content/manifest.ts'
+import type { Profile } from '../content/profile.ts'
 import type { HashedFile } from '../content/source-file.ts'
+import { type Survey, survey } from '../content/survey.ts'
 import { verifyBlock } from '../content/verify.ts'
 import { walkManifest } from '../content/walk.ts'
 import { RAW } from '../core/cid.ts'
@@ -12,20 +15,58 @@ import { REMEMBERED_FILES } from '../store/file-blocks.ts'
 import type { InlinePlace, ShareRow, Store } from '../store/types.ts'
 import type { AddOptions } from './types.ts'
 
-/** @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, INTERRUPTED */
+interface Wanted {
+  readonly path: string
+  readonly profile: Profile
+  readonly copy: boolean
+}
+
+/** What did not change since it was added is not read again. @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, INTERRUPTED */
 export async function addPath(store: Store, path: string, options: AddOptions): Promise<ShareRow> {
-  const source = resolve(path)
-  await lstat(source).catch((thrown: unknown) => {
+  const { profile = 'unixfs-v1-2025', copy = false, name, signal, onProgress } = options
+  const wanted = { path: resolve(path), profile, copy }
+  await checkThere(path)
+  const found = await survey(wanted.path, signal)
+  const known = unchanged(store, wanted, found)
+  if (known === undefined) return importShare(store, wanted, found, options)
+  onProgress?.({ done: found.bytes, total: found.bytes, files: found.files })
+  if (name === undefined || name === known.name) return known
+  await store.update(known.root, { name })
+  return { ...known, name }
+}
+
+async function checkThere(path: string): Promise<void> {
+  try {
+    await lstat(resolve(path))
+  } catch (thrown) {
     const error = ShareError.from(thrown, `read ${path}`)
     throw error.code === 'NOT_FOUND'
       ? new ShareError('NOT_FOUND', `there is no ${path}`, 'check the path')
       : error
+  }
+}
+
+/** The share that adding this again would make. */
+function unchanged(store: Store, { path, profile, copy }: Wanted, { stamp }: Survey): ShareRow | undefined {
+  if (stamp === undefined) return undefined
+  return store.shares().find((row) => {
+    const isWhole = row.phase === 'complete' && row.damaged.length === 0
+    const isSame = row.path === path && row.copied === copy
+    return isWhole && isSame && row.added?.stamp === stamp && row.added.profile === profile
   })
-  const { profile, copy = false, name, signal, onProgress } = options
+}
+
+async function importShare(
+  store: Store,
+  { path, profile, copy }: Wanted,
+  found: Survey,
+  { name = basename(path), signal, onProgress }: AddOptions,
+): Promise<ShareRow> {
   const release = store.hold()
   const hashed = new Map<string, HashedFile>()
   try {
-    const { root } = await importPath(source, {
+    const root = await importSurveyed(found, {
+      profile,
       sink: {
         putNode: (cid, block) => store.putBlock(cid, block),
         ...(copy && { putLeaf: (cid, block) => store.putBlock(cid, block) }),
@@ -33,31 +74,35 @@ export async function addPath(store: Store, path: string, options: AddOptions): 
       onHashed: (inside, file) => {
         if (hashed.size < REMEMBERED_FILES) hashed.set(inside, file)
       },
-      ...(profile !== undefined && { profile }),
       ...(signal !== undefined && { signal }),
       ...(onProgress !== undefined && { onProgress }),
     })
-    const { manifest, events } = walkManifest(root, {
-      fetchNode: (cid) => nodeOf(store, source, cid),
-      ...(signal !== undefined && { signal }),
-    })
-    const inlines: InlinePlace[] = []
-    for await (const event of events) {
-      if (event.type !== 'inline') continue
-      const { cid, place, data } = event.inline
-      inlines.push({ cid, ...place, size: data.byteLength })
-    }
-    return await store.addShare({
-      manifest,
-      inlines,
-      name: name ?? basename(source),
-      path: source,
-      copied: copy,
-      hashed,
-    })
+    const { manifest, inlines } = await derived(store, path, root, signal)
+    const added = found.stamp === undefined ? undefined : { profile, stamp: found.stamp }
+    return await store.addShare({ manifest, inlines, name, path, copied: copy, added, hashed })
   } finally {
     release()
   }
+}
+
+/** The manifest, as every receiver will derive it. */
+async function derived(
+  store: Store,
+  source: string,
+  root: CID,
+  signal: AbortSignal | undefined,
+): Promise<{ manifest: Manifest; inlines: readonly InlinePlace[] }> {
+  const { manifest, events } = walkManifest(root, {
+    fetchNode: (cid) => nodeOf(store, source, cid),
+    ...(signal !== undefined && { signal }),
+  })
+  const inlines: InlinePlace[] = []
+  for await (const event of events) {
+    if (event.type !== 'inline') continue
+    const { cid, place, data } = event.inline
+    inlines.push({ cid, ...place, size: data.byteLength })
+  }
+  return { manifest, inlines }
 }
 
 /** A node that the import has stored; or the source itself, where the whole file is one raw leaf and so has no nodes. */

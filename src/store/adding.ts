@@ -16,7 +16,7 @@ import { FILE_FORM, splitInline, standardWrapping, Wrappings } from './wrapping.
 /** Blocks and index first, the rows that promise them last. A share with this root takes the new place. */
 export async function addShare(
   parts: Parts,
-  { manifest, inlines, name, path, copied, hashed }: Added,
+  { manifest, inlines, name, path, copied, added, hashed }: Added,
 ): Promise<ShareRow> {
   const root = rootKeyOf(manifest.root)
   checkWrappings(manifest)
@@ -32,6 +32,7 @@ export async function addShare(
     ...fresh,
     phase: 'complete',
     copied,
+    added,
     size: manifest.size,
     pieces: manifest.pieces.length,
   }

@@ -4,9 +4,10 @@
  * last hash that its times cannot tell; doubt means hashing. The descriptor is looked at before and after
  * each read, so a file that changes meanwhile is noticed. mmap writers and clocks set back are the residue.
  */
-import { type BigIntStats, constants, fstatSync } from 'node:fs'
+import { constants, fstatSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isSettled, stampOf } from '../content/file-state.ts'
 import type { Entry } from '../content/manifest.ts'
 import type { HashedFile } from '../content/source-file.ts'
 import { sha256 } from '../content/verify.ts'
@@ -30,8 +31,6 @@ export interface Source {
 
 /** Descriptors kept open for reading. */
 const OPEN_FILES = 64
-/** Times are coarse: a file that changed within this of being hashed may have changed again without a trace. */
-const SETTLED_MS = 2000
 /** Files of one share whose state is remembered; past it, memory is worth more than a few hashes. */
 export const REMEMBERED_FILES = 16_384
 
@@ -179,16 +178,6 @@ function openSource(file: string): Promise<FileHandle> {
 
 function sizeOf(entry: Entry | undefined): number {
   return entry?.kind === 'file' ? entry.size : -1
-}
-
-/** Whether a change after the hashing at `at` would show in the times. */
-function isSettled({ ctimeMs }: BigIntStats, at: number): boolean {
-  return Number(ctimeMs) < at - SETTLED_MS
-}
-
-/** All that changes when a file does. */
-function stampOf(stats: BigIntStats): string {
-  return `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`
 }
 
 /** What is known of one record and its file. */

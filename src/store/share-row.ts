@@ -1,4 +1,5 @@
 /** A share's row as it is kept: what the program sees of it, and what only the store needs. */
+import { isProfile } from '../content/profile.ts'
 import type { RootKey } from '../core/types.ts'
 import type { Phase, ShareRow } from './types.ts'
 
@@ -49,6 +50,7 @@ export function decodeShare(root: RootKey, bytes: Uint8Array): KeptShare | undef
     addedAt: amount(json.addedAt),
     damaged: list(json.damaged).filter(isDamage),
     limits: limits(json.limits),
+    added: added(json.added),
     peers: list(json.peers).filter((peer) => typeof peer === 'string'),
   }
   return { row, slot, partial }
@@ -68,6 +70,13 @@ const amount = (value: unknown): number => (typeof value === 'number' && value >
 function limits(value: unknown): ShareRow['limits'] {
   if (typeof value !== 'object' || value === null) return NO_LIMITS
   return { up: amount('up' in value && value.up), down: amount('down' in value && value.down) }
+}
+
+function added(value: unknown): ShareRow['added'] {
+  if (typeof value !== 'object' || value === null || !('profile' in value) || !('stamp' in value))
+    return undefined
+  const { profile, stamp } = value
+  return isProfile(profile) && typeof stamp === 'string' ? { profile, stamp } : undefined
 }
 
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])

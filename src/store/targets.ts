@@ -55,6 +55,7 @@ export function newRow(share: Asked, former: ShareRow | undefined): ShareRow {
     addedAt: former?.addedAt ?? Date.now(),
     damaged: [],
     limits: NO_LIMITS,
+    added: undefined,
     peers: share.peers,
   }
 }

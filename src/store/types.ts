@@ -1,6 +1,7 @@
 /** What the store promises to the rest of the program. */
 import type { CID } from 'multiformats/cid'
 import type { Inline, Manifest } from '../content/manifest.ts'
+import type { Profile } from '../content/profile.ts'
 import type { HashedFile } from '../content/source-file.ts'
 import type { Bitfield } from '../core/bitfield.ts'
 import type { RootKey } from '../core/types.ts'
@@ -35,6 +36,8 @@ export interface ShareRow {
   readonly damaged: readonly { readonly file: string; readonly reason: string }[]
   /** Bytes a second that this share may take, 0 for unlimited. */
   readonly limits: { readonly up: number; readonly down: number }
+  /** How it was added, and the stamp that its source had then: what bears the same need not be hashed again. */
+  readonly added: { readonly profile: Profile; readonly stamp: string } | undefined
   /** Peers named when the download was asked for; tried first when it resumes. */
   readonly peers: readonly string[]
 }
@@ -52,6 +55,7 @@ export interface Added {
   readonly name: string
   readonly path: string
   readonly copied: boolean
+  readonly added: ShareRow['added']
   /** Files of it that were hashed just now, by their path in the manifest. */
   readonly hashed?: ReadonlyMap<string, HashedFile>
 }

@@ -175,6 +175,7 @@ describe('other blocks', () => {
       name: 'f',
       path: join(dir, 'f'),
       copied: true,
+      added: undefined,
     })
     release()
     assert.deepEqual(await store.gc(), { blocks: 0, bytes: 0 })

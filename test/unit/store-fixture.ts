@@ -185,7 +185,14 @@ export async function addInPlace(store: Store, share: MadeShare, path: string): 
   const inlines = share.inlines.map(
     ({ cid, place, data }): InlinePlace => ({ cid, ...place, size: data.length }),
   )
-  await store.addShare({ manifest: share.manifest, inlines, name: 'made', path, copied: false })
+  await store.addShare({
+    manifest: share.manifest,
+    inlines,
+    name: 'made',
+    path,
+    copied: false,
+    added: undefined,
+  })
 }
 
 /** Opens a download and goes as far as a finished walk. */

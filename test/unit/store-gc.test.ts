@@ -51,6 +51,7 @@ describe('gc', () => {
       name: 'f',
       path: join(dir, 'f'),
       copied: true,
+      added: undefined,
     })
     assert.deepEqual(await store.gc(), { blocks: 0, bytes: 0 })
     await store.remove(share.key)
@@ -152,6 +153,7 @@ describe('gc', () => {
       name: 'f',
       path: join(dir, 'data'),
       copied: false,
+      added: undefined,
     })
     assert.deepEqual(await store.locate(share.manifest.pieces.cid(0)), [{ root: share.key, piece: 0 }])
   })
