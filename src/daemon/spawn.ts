@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { type ErrorJson, ShareError } from '../core/errors.ts'
 import type { DaemonInfo } from './api.ts'
 import { DaemonClient } from './client.ts'
-import { withHeap } from './heap.ts'
 import { ensureHome } from './home.ts'
 import { openLogFile } from './log.ts'
+import { commandOf, environment } from './runtime.ts'
 
 const PROBE_INTERVAL_MS = 25
 
@@ -68,7 +68,7 @@ export async function ensureDaemon(home: string, options: StartOptions = {}): Pr
         attempt = undefined
         await sleep(TRY_AGAIN_MS, undefined, { signal })
       } else {
-        attempt ??= launch(home, options.command ?? withHeap(SHARE, 'daemon', 'run'))
+        attempt ??= launch(home, options.command ?? commandOf(SHARE, 'daemon', 'run'))
         await sleep(PROBE_INTERVAL_MS, undefined, { signal })
       }
     }
@@ -99,7 +99,7 @@ function launch(home: string, [program = process.execPath, ...args]: readonly st
   const log = openLogFile(home)
   const child = spawn(program, args, {
     cwd: home,
-    env: { ...process.env, SHARE_HOME: home },
+    env: { ...environment(), SHARE_HOME: home },
     detached: true,
     windowsHide: true,
     stdio: ['ignore', log, log, 'ipc'],

@@ -165,12 +165,9 @@ export class Transfer {
 
   /** New pieces of the walk: those on disk or in another share need no network. */
   async #grow(download: Download, manifest: Manifest, from: number): Promise<number> {
-    await download.extend()
+    const elsewhere = await download.extend()
     const to = manifest.pieces.length
-    const missing: number[] = []
-    for (let piece = from; piece < to; piece++) {
-      if (!download.have.has(piece)) missing.push(piece)
-    }
+    const missing = elsewhere.filter((piece) => !download.have.has(piece))
     for (let at = 0; at < missing.length; at += LOOKUPS_AT_ONCE) {
       await Promise.all(
         missing.slice(at, at + LOOKUPS_AT_ONCE).map((piece) => this.#reuse(download, manifest, piece)),

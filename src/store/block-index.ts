@@ -39,14 +39,15 @@ export class BlockIndex {
     return decodeEntries(await this.#catalogue.get(blockRow(digest)))
   }
 
-  add(range: IndexRange, when: When): Promise<void> {
+  /** Returns the numbers of what the index had under another slot. */
+  add(range: IndexRange, when: When): Promise<number[]> {
     return this.#change(range, when, (entries, entry) =>
       entries.some((known) => same(known, entry)) ? entries : [...entries, entry],
     )
   }
 
-  remove(range: IndexRange): Promise<void> {
-    return this.#change(range, 'soon', (entries, entry) => entries.filter((known) => !same(known, entry)))
+  async remove(range: IndexRange): Promise<void> {
+    await this.#change(range, 'soon', (entries, entry) => entries.filter((known) => !same(known, entry)))
   }
 
   /** Drops what belongs to no share. */
@@ -59,32 +60,23 @@ export class BlockIndex {
     await this.#dropStale(stale, isKnown)
   }
 
-  async #change(range: IndexRange, when: When, merge: Merge): Promise<void> {
+  async #change(range: IndexRange, when: When, merge: Merge): Promise<number[]> {
     const end = range.first + range.count
+    const elsewhere: number[] = []
     for (let first = range.first; first < end; first += BATCH) {
       const part = { ...range, first, count: Math.min(BATCH, end - first) }
-      await this.#exclusive(() => this.#changePart(part, when, merge))
+      elsewhere.push(...(await this.#exclusive(() => this.#changePart(part, when, merge))))
     }
+    return elsewhere
   }
 
-  async #changePart(range: IndexRange, when: When, merge: Merge): Promise<void> {
-    const rows = new Map<string, { key: Uint8Array; added: IndexEntry[] }>()
-    for (let number = range.first; number < range.first + range.count; number++) {
-      const digest = range.digest(number)
-      if (digest === undefined) continue
-      const key = blockRow(digest)
-      const name = Buffer.from(key).toString('latin1')
-      const row = rows.get(name) ?? { key, added: [] }
-      row.added.push({ slot: range.slot, kind: range.kind, number })
-      rows.set(name, row)
-    }
-    await this.#rewrite([...rows.values()], when, merge)
-  }
-
-  async #rewrite(rows: { key: Uint8Array; added: IndexEntry[] }[], when: When, merge: Merge): Promise<void> {
-    const kept = await this.#catalogue.getMany(rows.map((row) => row.key))
-    const changes = rows.map((row, at) => change(row.key, row.added.reduce(merge, decodeEntries(kept[at]))))
+  async #changePart(range: IndexRange, when: When, merge: Merge): Promise<number[]> {
+    const rows = rowsOf(range)
+    const kept = (await this.#catalogue.getMany(rows.map((row) => row.key))).map(decodeEntries)
+    const changes = rows.map((row, at) => change(row.key, row.added.reduce(merge, kept[at] ?? [])))
     if (changes.length > 0) await this.#catalogue.write(changes, when)
+    const known = rows.filter((_, at) => kept[at]?.some(({ slot }) => slot !== range.slot))
+    return known.flatMap(({ added }) => added.map(({ number }) => number))
   }
 
   async #dropStale(keys: Uint8Array[], isKnown: (slot: number) => boolean): Promise<void> {
@@ -100,11 +92,31 @@ export class BlockIndex {
   }
 
   /** Rows are read, changed and written: one change at a time. */
-  #exclusive(work: () => Promise<void>): Promise<void> {
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#changes.then(work)
     this.#changes = turn.catch(() => undefined)
     return turn
   }
+}
+
+interface Row {
+  readonly key: Uint8Array
+  /** Several where a digest stands more than once. */
+  readonly added: IndexEntry[]
+}
+
+function rowsOf(range: IndexRange): readonly Row[] {
+  const rows = new Map<string, Row>()
+  for (let number = range.first; number < range.first + range.count; number++) {
+    const digest = range.digest(number)
+    if (digest === undefined) continue
+    const key = blockRow(digest)
+    const name = Buffer.from(key).toString('latin1')
+    const row = rows.get(name) ?? { key, added: [] }
+    row.added.push({ slot: range.slot, kind: range.kind, number })
+    rows.set(name, row)
+  }
+  return [...rows.values()]
 }
 
 type Merge = (entries: IndexEntry[], entry: IndexEntry) => IndexEntry[]

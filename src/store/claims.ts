@@ -8,6 +8,9 @@ import { Bitfield } from '../core/bitfield.ts'
 /** Written bytes that wait for the next regular flush at most. */
 const FLUSH_BYTES = 64 * 1024 * 1024
 
+/** Files that they lie in, at most. */
+export const FLUSH_FILES = 256
+
 export interface ClaimWriter {
   /** fsyncs the files of these entries. */
   sync(entries: Iterable<number>): Promise<void>
@@ -22,7 +25,9 @@ export class Claims {
   /** Stored pieces whose bytes are being fsynced. */
   #claiming = new Set<number>()
   #written = new Set<number>()
+  /** Since a flush was last asked for. */
   #bytes = 0
+  #files = 0
   /** Claims were withdrawn, and the row still has them. */
   #withdrawn = false
   #flushes: Promise<void> = Promise.resolve()
@@ -48,6 +53,7 @@ export class Claims {
   }
 
   wrote(entry: number, bytes: number): void {
+    if (!this.#written.has(entry)) this.#files++
     this.#written.add(entry)
     this.#bytes += bytes
   }
@@ -55,7 +61,7 @@ export class Claims {
   /** The piece's bytes are all written. */
   stored(piece: number): void {
     this.#stored.add(piece)
-    if (this.#bytes >= FLUSH_BYTES) void this.flush().catch(() => undefined)
+    if (this.#bytes >= FLUSH_BYTES || this.#files >= FLUSH_FILES) void this.flush().catch(() => undefined)
   }
 
   withdraw(piece: number): void {
@@ -67,6 +73,7 @@ export class Claims {
   /** Makes everything stored so far durable and claims it. @throws ShareError DISK_FULL, IO; again and again after the first */
   flush(): Promise<void> {
     this.#bytes = 0
+    this.#files = 0
     this.#flushes = this.#flushes.then(() => this.#flush())
     return this.#flushes
   }

@@ -44,7 +44,7 @@ export class PartialDownload implements Download {
   #sealed = false
   /** Entry and offset of each inline node that the layout has. */
   readonly #inlinePlaces = new Set<string>()
-  #extending: Promise<void> = Promise.resolve()
+  #extending: Promise<unknown> = Promise.resolve()
   #moving: Promise<unknown> = Promise.resolve()
   readonly #underWay = new Set<Promise<unknown>>()
 
@@ -84,7 +84,7 @@ export class PartialDownload implements Download {
     }
   }
 
-  extend(): Promise<void> {
+  extend(): Promise<readonly number[]> {
     const extending = this.#extending.then(() => this.#track(this.#extend()))
     this.#extending = extending.catch(() => undefined)
     return extending
@@ -171,23 +171,24 @@ export class PartialDownload implements Download {
     await this.#moving
   }
 
-  async #extend(): Promise<void> {
+  async #extend(): Promise<readonly number[]> {
     const { layout, tree } = this.#begun()
     const { pieces } = layout.manifest
     const first = this.#have.length
     const count = pieces.length - first
-    if (count === 0) return
+    if (count === 0) return []
     const { slot, partial } = this.#share()
     const digest = (piece: number) => pieces.digest(piece)
-    await this.#parts.index.add({ slot, kind: 'piece', first, count, digest }, 'soon')
+    const elsewhere = await this.#parts.index.add({ slot, kind: 'piece', first, count, digest }, 'soon')
     this.#have = this.#have.resized(first + count)
     this.#claims.grow(first + count)
     for (let piece = first; piece < first + count; piece++) {
       if (piece % PIECES_PER_TURN === 0) await nextTurn()
-      if (this.#state !== 'open') return
+      if (this.#state !== 'open') return []
       const trusted = this.#claims.has(piece) && partial !== 'suspect'
       this.#found(layout, piece, await lookFor(layout, tree, piece, trusted, this.#claims.has(piece)))
     }
+    return elsewhere
   }
 
   #found(layout: Layout, piece: number, former: Former): void {

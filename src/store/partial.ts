@@ -19,15 +19,16 @@ import { basename, dirname, join, normalize } from 'node:path'
 import type { Manifest } from '../content/manifest.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import { errno, ShareError } from '../core/errors.ts'
+import { FLUSH_FILES } from './claims.ts'
 import { pathOf } from './file-blocks.ts'
 import { OpenFiles } from './open-files.ts'
 import { syncDirectory } from './place.ts'
 import { readFully, writeFully } from './positioned.ts'
 
-/** Descriptors kept open per download. */
-const OPEN_FILES = 64
-/** Files fsynced at once; file systems join such commits. */
-const SYNCS_AT_ONCE = 8
+/** Descriptors kept open per download: files that were just made are still open when they are fsynced. */
+const OPEN_FILES = 2 * FLUSH_FILES
+/** Files fsynced at once, a thread each; file systems join such commits. */
+const SYNCS_AT_ONCE = 16
 /** Free space that a download leaves to others, in bytes. */
 const RESERVE = 64 * 1024 * 1024
 /** Longest file name, in bytes, that `.part` can be appended to on common file systems. */

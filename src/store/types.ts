@@ -134,8 +134,11 @@ export interface Download {
   readonly have: Bitfield
   /** The tree's names are final and checked: makes the partial tree, with the free space checked. */
   begin(manifest: Manifest): Promise<void>
-  /** The walk appended pieces up to the table's present length: indexes them, and verifies what a former run left on disk. */
-  extend(): Promise<void>
+  /**
+   * The walk appended pieces up to the table's present length: indexes them, and verifies what a former run left on disk.
+   * Returns those of them that other shares have as well, here or on their way.
+   */
+  extend(): Promise<readonly number[]>
   /** The walk is done: the manifest row becomes durable, so a restart need not walk again. */
   sealed(): Promise<void>
   /** Writes a verified block's payload to all its places, or to those found since it was last written. `block` is the whole block. @throws ShareError DISK_FULL, IO */

@@ -1,7 +1,7 @@
 /** share daemon start, stop, status and run. */
 import { ShareError } from '../../core/errors.ts'
 import type { DaemonInfo } from '../../daemon/api.ts'
-import { insistOnHeap } from '../../daemon/heap.ts'
+import { insistOnRuntime } from '../../daemon/runtime.ts'
 import { ensureDaemon, probe } from '../../daemon/spawn.ts'
 import { version } from '../../daemon/version.ts'
 import type { Context } from '../context.ts'
@@ -35,7 +35,7 @@ export async function stop({ home, out, signal }: Context): Promise<void> {
 
 /** In the foreground, until a signal or a client says stop. */
 export async function run({ home }: Context): Promise<never> {
-  insistOnHeap()
+  insistOnRuntime()
   const { runDaemon } = await import('../../daemon/run.ts')
   return runDaemon(home)
 }

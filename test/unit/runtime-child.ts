@@ -1,0 +1,15 @@
+/** Says how it was started, insists on the daemon's way, and says it again. */
+import { writeSync } from 'node:fs'
+import { insistOnRuntime } from '../../src/daemon/runtime.ts'
+
+const say = (line: string): number => writeSync(1, `${line}\n`)
+const state = (): string => {
+  const flags = process.execArgv.filter((flag) => /^--(max-semi-space-size|heap-growing-percent)=/.test(flag))
+  const threads = process.env.UV_THREADPOOL_SIZE ?? 'no'
+  return `${process.pid} ${flags.length} flags, ${threads} threads, ${process.argv.slice(2).join(' ')}`
+}
+
+say(state())
+insistOnRuntime()
+say(state())
+say('goes on')
