@@ -65,14 +65,12 @@ export class BlockServer {
 
   /** A root is served from now on: whoever waits for it, or for a piece of it, is answered anew. */
   async onServed(root: CID): Promise<void> {
-    const exchange = this.#context.exchange()
-    const waiting = exchange.waitingFor(root)
-    const manifest = await this.#context.store.manifest(rootKeyOf(root))
-    for (let piece = 0; piece < (manifest?.pieces.length ?? 0); piece++) {
-      const cid = manifest?.pieces.cid(piece)
-      if (cid !== undefined && !cid.equals(root)) waiting.push(...exchange.waitingFor(cid))
+    const key = rootKeyOf(root)
+    for (const { peer, want } of this.#context.exchange().waiting()) {
+      const places = await this.#context.store.locate(want.cid)
+      if (rootKeyOf(want.cid) === key || places.some((place) => place.root === key))
+        await this.#wanted(peer, want)
     }
-    for (const { peer, want } of waiting) await this.#wanted(peer, want)
   }
 
   async #wanted(peer: PeerKey, want: PeerWant): Promise<void> {

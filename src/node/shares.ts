@@ -178,6 +178,8 @@ export class Shares {
     const { routing, store } = this.#context
     await routing.announce(cidOf(root))
     this.#context.onChange(root)
+    // what is one file is its own root
+    if ((store.share(root)?.entries ?? 0) <= 1) return
     const manifest = await store.manifest(root)
     const files = manifest?.entries.filter((entry) => entry.kind === 'file' && entry.path !== '') ?? []
     for (const file of files.slice(0, MOST_FILE_ROOTS)) {

@@ -35,6 +35,7 @@ export async function addShare(
     added,
     size: manifest.size,
     pieces: manifest.pieces.length,
+    entries: manifest.entries.length,
   }
   const share: KeptShare = { row, slot, partial: 'none' }
   const along: Change[] = [...layoutRows(root, layout), { type: 'del', key: rowOf('have', root) }]

@@ -98,10 +98,10 @@ export class PartialDownload implements Download {
     await this.#claims.flush()
     await this.#parts.nodes.sync()
     await indexLayout(this.#parts.index, this.#share().slot, layout)
-    const { size, pieces } = layout.manifest
+    const { size, pieces, entries } = layout.manifest
     await this.#parts.shares.change(
       this.root,
-      { size, pieces: pieces.length },
+      { size, pieces: pieces.length, entries: entries.length },
       { along: layoutRows(this.root, layout), partial: 'begun' },
     )
     this.#sealed = true

@@ -43,6 +43,7 @@ export function decodeShare(root: RootKey, bytes: Uint8Array): KeptShare | undef
     paused: json.paused === true,
     size: amount(json.size),
     pieces: amount(json.pieces),
+    entries: amount(json.entries),
     keptBytes: amount(json.keptBytes),
     keptPieces: amount(json.keptPieces),
     uploaded: amount(json.uploaded),

@@ -48,6 +48,7 @@ export function newRow(share: Asked, former: ShareRow | undefined): ShareRow {
     paused: former?.paused ?? false,
     size: former?.size ?? 0,
     pieces: former?.pieces ?? 0,
+    entries: former?.entries ?? 0,
     uploaded: former?.uploaded ?? 0,
     downloaded: former?.downloaded ?? 0,
     keptBytes: former?.keptBytes ?? 0,

@@ -25,6 +25,8 @@ export interface ShareRow {
   /** Bytes of content; 0 until the manifest is known. */
   readonly size: number
   readonly pieces: number
+  /** Files, directories and symlinks, the root included; 0 until the manifest is known. */
+  readonly entries: number
   /** Bytes and pieces that were here when the download was last paused. */
   readonly keptBytes: number
   readonly keptPieces: number

@@ -159,6 +159,13 @@ export class Bitswap {
     return waiting
   }
 
+  /** Who waits for anything, and how. */
+  waiting(): { peer: PeerKey; want: PeerWant }[] {
+    return [...this.#links.values()].flatMap(({ peer, ledger }) =>
+      [...ledger.wants].map((want) => ({ peer, want })),
+    )
+  }
+
   /** What the peer still wants by this block, under the CID that it used. */
   wantOf(peer: PeerKey, cid: CID): PeerWant | undefined {
     return this.#links.get(peer)?.ledger.get(cid)

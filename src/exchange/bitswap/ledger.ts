@@ -16,6 +16,10 @@ export interface PeerWant {
 export class Ledger {
   readonly #wants = new Map<BlockKey, PeerWant>()
 
+  get wants(): Iterable<PeerWant> {
+    return this.#wants.values()
+  }
+
   /** False when the list is full. */
   add({ cid, kind, sendDontHave }: WantEntry): boolean {
     const key = blockKey(cid)
