@@ -14,8 +14,8 @@ if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
   process.exit(1)
 }
 
-import('../dist/cli/start.js').catch((error) => {
-  var missing = error.code === 'ERR_MODULE_NOT_FOUND' && /dist[\\/]cli[\\/]start\.js$/.test(error.url)
+import('../dist/bundle/start.js').catch((error) => {
+  var missing = error.code === 'ERR_MODULE_NOT_FOUND' && /dist[\\/]bundle[\\/]start\.js$/.test(error.url)
   console.error(missing ? 'share is not built yet: run `npm run build` in its directory' : error)
   process.exit(1)
 })
