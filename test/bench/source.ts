@@ -3,7 +3,6 @@ import { createHash, type Hash, randomFillSync } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 
 /** Bytes written at once. */
 const CHUNK = 1 << 20
@@ -55,7 +54,7 @@ async function hashOf(path: string): Promise<string> {
 /** Of a directory the names and all that is in them, in the order of the names. */
 async function feed(hash: Hash, path: string): Promise<void> {
   if (!(await stat(path)).isDirectory()) {
-    await pipeline(createReadStream(path, { highWaterMark: CHUNK }), hash, { end: false })
+    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) hash.update(chunk)
     return
   }
   for (const name of (await readdir(path)).sort()) {

@@ -47,6 +47,9 @@ export function captionOf({ name, swarm, runs }: CaseResults): string {
 
 /** The time, and the range of the times. */
 export function timeText({ run, least, most }: ShownOf<Timed>): string {
-  const range = least === most ? '' : ` (${least.toFixed(1)}–${most.toFixed(1)})`
-  return `${run.total.toFixed(1)}${range}`
+  const range = least === most ? '' : ` (${seconds(least)}–${seconds(most)})`
+  return `${seconds(run.total)}${range}`
 }
+
+/** To the hundredth below a second. */
+export const seconds = (value: number): string => value.toFixed(value < 1 ? 2 : 1)

@@ -1,5 +1,6 @@
 /** How long each program took, a bar each with the range of its times, as an SVG. */
 import { shownOf } from '../results.ts'
+import { seconds } from '../table.ts'
 import type { WorkResults } from './table.ts'
 
 const WIDTH = 720
@@ -38,8 +39,6 @@ export function pictureOf({ name, work, runs }: WorkResults): string | undefined
     '',
   ].join('\n')
 }
-
-const seconds = (value: number): string => value.toFixed(value < 1 ? 2 : 1)
 
 const text = (x: number, y: number, words: string, attributes: string): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${words}</text>`
