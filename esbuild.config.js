@@ -5,7 +5,11 @@
 import { build } from 'esbuild'
 
 await build({
-  entryPoints: ['src/cli/start.ts', 'src/content/hashing/thread.ts'],
+  entryPoints: [
+    'src/cli/start.ts',
+    'src/content/hashing/file-thread.ts',
+    'src/content/hashing/piece-thread.ts',
+  ],
   outdir: 'dist/bundle',
   entryNames: '[name]',
   bundle: true,

@@ -1,7 +1,7 @@
 /** Files and directory trees into UnixFS DAGs, in memory that does not grow with them. The bytes stay in the user's files. */
 import type { CID } from 'multiformats/cid'
 import { throwIfAborted } from './abort.ts'
-import { CHUNK_BYTES, HashThreads } from './hashing/threads.ts'
+import { CHUNK_BYTES, FileHasher } from './hashing/files.ts'
 import { importDirectory, importSymlink, type NamedImport } from './import-directory.ts'
 import {
   type Imported,
@@ -81,7 +81,7 @@ class ImportRun {
   readonly #small = new Gate(PARALLEL_FILES)
   readonly #large: Gate
   readonly #buffers: Pick<ReadBuffers, 'take' | 'give'>
-  readonly #threads = new HashThreads()
+  readonly #threads = new FileHasher()
   #failure: { readonly thrown: unknown } | undefined
   #done = 0
   #reported = 0

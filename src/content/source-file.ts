@@ -5,8 +5,8 @@
 import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { errno, ShareError } from '../core/errors.ts'
+import type { FileHasher } from './hashing/files.ts'
 import { DIGEST_BYTES } from './hashing/lanes.ts'
-import type { HashThreads } from './hashing/threads.ts'
 
 /** Bytes of one read of a long file, a multiple of every chunk size; and of a file of one chunk. */
 const LONG_READ = 4 * 2 ** 20
@@ -50,7 +50,7 @@ export interface SourceFile {
   /** Chunks of exactly `chunkSize` bytes, the last one apart; none of an empty file. One is valid until the next is asked for, save with `FRESH_BUFFERS`. */
   chunks(chunkSize: number, buffers: Pick<ReadBuffers, 'take' | 'give'>): AsyncGenerator<Uint8Array>
   /** SHA-256 digests of its chunks of 1 MiB, in order, made by other threads. */
-  digests(threads: HashThreads): AsyncGenerator<Uint8Array>
+  digests(threads: FileHasher): AsyncGenerator<Uint8Array>
   /** @throws ShareError SOURCE_CHANGED when the file is not what it was when opened */
   checkUnchanged(): Promise<void>
   close(): Promise<void>
@@ -90,7 +90,7 @@ interface Reading {
 
 async function* readDigests(
   { handle, path, size }: Omit<Reading, 'buffers'>,
-  threads: HashThreads,
+  threads: FileHasher,
 ): AsyncGenerator<Uint8Array> {
   try {
     for await (const digests of threads.digests(handle.fd, size)) {

@@ -1,5 +1,5 @@
 /** Is this the block that the CID names, and which of its bytes are file content? */
-import { hash, subtle } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { decode } from '@ipld/dag-pb'
 import type { CID } from 'multiformats/cid'
 import { DAG_PB, IDENTITY, RAW, SHA2_256 } from '../core/cid.ts'
@@ -11,14 +11,6 @@ export const WORTH_A_THREAD = 256 << 10
 /** The SHA-256 digest, 32 bytes. Synchronous: for blocks of up to 2 MiB nothing in Node is faster. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer')
-}
-
-/**
- * The same, on another thread where that is worth the way there: while it counts, this one moves data. Nobody may
- * change the bytes meanwhile.
- */
-export async function sha256Aside(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return bytes.length < WORTH_A_THREAD ? sha256(bytes) : new Uint8Array(await subtle.digest('SHA-256', bytes))
 }
 
 /** True when `bytes` are what `cid` names. Unsupported hashes are never true. */

@@ -3,7 +3,7 @@
  * come from several peers and wires, and is checked against its CID once it is whole; or it comes as one block that
  * its wire has checked. Nothing changes while it is checked and stored.
  */
-import { sha256Aside } from '../content/verify.ts'
+import { PieceHasher } from '../content/hashing/pieces.ts'
 import { ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
 import type { SwarmEvent } from '../swarm/events.ts'
@@ -35,6 +35,7 @@ export interface ArrivingContext {
 export class ArrivingPieces {
   readonly #context: ArrivingContext
   readonly #buffers = new PieceBuffers()
+  readonly #hasher = new PieceHasher()
   /** Those that were put together here, for a while after they were stored. */
   readonly recent = new RecentPieces(this.#buffers)
   readonly #roots = new Map<RootKey, Map<number, Arriving>>()
@@ -80,16 +81,17 @@ export class ArrivingPieces {
   async settle(swarm: OpenSwarm, piece: number): Promise<void> {
     const { root } = swarm
     const arriving = this.#arriving(root, piece)
-    const bytes = arriving.block ?? arriving.assembled
-    if (bytes === undefined) throw new Error(`nothing of piece ${piece} is here`)
     arriving.settling = true
-    this.#context.hold(bytes.byteLength)
-    const unchecked = arriving.block === undefined ? arriving.assembled : undefined
-    const outcome = await this.#outcome(swarm, piece, bytes, unchecked)
-    this.#context.release(bytes.byteLength)
+    const held = arriving.block ?? arriving.assembled
+    if (held === undefined) throw new Error(`nothing of piece ${piece} is here`)
+    const { byteLength } = held
+    this.#context.hold(byteLength)
+    const outcome = await this.#outcome(swarm, piece, arriving)
+    this.#context.release(byteLength)
     // it may be asked for again at once, and then arrive anew
     this.#forget(root, piece, arriving)
-    if (outcome === 'stored' && arriving.assembled === bytes) this.recent.add(root, piece, arriving.assembled)
+    if (outcome === 'stored' && arriving.block === undefined && arriving.assembled !== undefined)
+      this.recent.add(root, piece, arriving.assembled)
     else this.#recycle(arriving)
     if (outcome === 'abandoned') return
     const type = outcome instanceof ShareError ? 'store-failed' : outcome
@@ -97,24 +99,28 @@ export class ArrivingPieces {
     if (outcome instanceof ShareError) swarm.download?.onFailure(outcome)
   }
 
-  /** `unchecked` are the same bytes, where their wire has not checked them. */
-  async #outcome(
-    swarm: OpenSwarm,
-    piece: number,
-    bytes: Uint8Array,
-    unchecked: Uint8Array<ArrayBuffer> | undefined,
-  ): Promise<Outcome> {
+  async #outcome(swarm: OpenSwarm, piece: number, arriving: Arriving): Promise<Outcome> {
     const { root, pieces } = swarm
-    if (unchecked !== undefined && Buffer.compare(await sha256Aside(unchecked), pieces.digest(piece)) !== 0)
-      return 'refuted'
+    const block = arriving.block ?? (await this.#checked(arriving, pieces.digest(piece)))
+    if (block === undefined) return 'refuted'
     if (!this.#context.isOpen(swarm)) return 'abandoned'
     this.#context.tell(swarm, { type: 'verified', root, piece })
     try {
-      if (isDownload(swarm)) await swarm.download.store(piece, bytes)
+      if (isDownload(swarm)) await swarm.download.store(piece, block)
       return 'stored'
     } catch (thrown) {
       return ShareError.from(thrown, 'store a piece')
     }
+  }
+
+  /** What was put together here, if it has this digest. Its buffer is away while it is hashed. */
+  async #checked(arriving: Arriving, expected: Uint8Array): Promise<Uint8Array | undefined> {
+    const { assembled } = arriving
+    if (assembled === undefined) return undefined
+    arriving.assembled = undefined
+    const { piece, digest } = await this.#hasher.hash(assembled)
+    arriving.assembled = piece
+    return Buffer.compare(digest, expected) === 0 ? piece : undefined
   }
 
   #arriving(root: RootKey, piece: number): Arriving {

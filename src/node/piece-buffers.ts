@@ -1,6 +1,6 @@
 /**
  * Buffers for pieces on their way in, used again and again: a fresh one of a megabyte costs 256 page faults, and
- * the collector's time. Sizes are powers of two, so that the last piece of a file fits where others lay.
+ * the collector's time.  Sizes are powers of two, so that the last piece of a file fits where others lay.
  */
 
 /** Smaller ones are not worth a class of their own. */

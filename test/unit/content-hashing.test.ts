@@ -4,8 +4,9 @@ import { hash } from 'node:crypto'
 import { open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { CHUNK_BYTES, FileHasher } from '../../src/content/hashing/files.ts'
 import { Lanes } from '../../src/content/hashing/lanes.ts'
-import { CHUNK_BYTES, HashThreads } from '../../src/content/hashing/threads.ts'
+import { PieceHasher } from '../../src/content/hashing/pieces.ts'
 import { importPath } from '../../src/content/import.ts'
 import { seededBytes, temporary } from './content-trees.ts'
 
@@ -39,7 +40,7 @@ describe('the threads that hash', () => {
 
   for (const size of sizes) {
     test(`make the digests of ${size} bytes in order`, async (context) => {
-      await using threads = new HashThreads()
+      await using threads = new FileHasher()
       const content = bytes(size, 'content')
       const path = join(await temporary(context), 'file')
       await writeFile(path, content)
@@ -49,7 +50,7 @@ describe('the threads that hash', () => {
   }
 
   test('tell of a file that is shorter than it was', async (context) => {
-    await using threads = new HashThreads()
+    await using threads = new FileHasher()
     const path = join(await temporary(context), 'file')
     await writeFile(path, bytes(20 * CHUNK_BYTES, 'content'))
     await truncate(path, 9 * CHUNK_BYTES)
@@ -58,7 +59,7 @@ describe('the threads that hash', () => {
   })
 
   test('pass on what reading throws, with its code', async (context) => {
-    await using threads = new HashThreads()
+    await using threads = new FileHasher()
     await using file = await open(await temporary(context))
     await assert.rejects(all(threads, file.fd, CHUNK_BYTES), { code: 'EISDIR' })
   })
@@ -77,7 +78,34 @@ describe('the threads that hash', () => {
   })
 })
 
-async function all(threads: HashThreads, file: number, size: number): Promise<string[] | undefined> {
+describe('the thread that hashes pieces', () => {
+  /** A piece in a larger buffer of its own. */
+  const pieceOf = (size: number, seed: string): Uint8Array<ArrayBuffer> => {
+    const piece = new Uint8Array(new ArrayBuffer(2 * CHUNK_BYTES), 0, size)
+    piece.set(bytes(size, seed))
+    return piece
+  }
+
+  async function assertHashed(hasher: PieceHasher, size: number, seed: string): Promise<void> {
+    const { piece, digest } = await hasher.hash(pieceOf(size, seed))
+    assert.deepEqual(piece, pieceOf(size, seed))
+    assert.equal(Buffer.from(digest).toString('hex'), hash('sha256', piece))
+  }
+
+  test('gives each piece back with its own digest, however many come at once and of whatever size', async () => {
+    const hasher = new PieceHasher()
+    const many = Array<number>(9).fill(CHUNK_BYTES)
+    const sizes = [...many, 1, CHUNK_BYTES - 1, 300_000, ...many, 2 * CHUNK_BYTES]
+    await Promise.all(sizes.map((size, at) => assertHashed(hasher, size, `piece ${at}`)))
+  })
+
+  test('takes further pieces when all are done', async () => {
+    const hasher = new PieceHasher()
+    for (const seed of ['one', 'two', 'three']) await assertHashed(hasher, CHUNK_BYTES, seed)
+  })
+})
+
+async function all(threads: FileHasher, file: number, size: number): Promise<string[] | undefined> {
   const found: string[] = []
   for await (const digests of threads.digests(file, size)) {
     if (digests === undefined) return undefined

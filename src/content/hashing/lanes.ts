@@ -8,6 +8,8 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { readonly exports: { readonly run: Run } }
 }
 
+export { LANES }
+
 export const DIGEST_BYTES = 32
 const BLOCK_BYTES = 64
 const PAGE_BYTES = 65_536

@@ -1,27 +1,13 @@
 /** A thread that hashes chunks of open files: four at once while there are so many, the rest one by one. */
 import { hash } from 'node:crypto'
 import { readSync } from 'node:fs'
-import { parentPort } from 'node:worker_threads'
+import { answering } from './calls.ts'
+import { CHUNK_BYTES, type Job } from './files.ts'
 import { DIGEST_BYTES, Lanes } from './lanes.ts'
-import { type Answer, CHUNK_BYTES, type Job } from './threads.ts'
 
 const lanes = new Lanes(CHUNK_BYTES)
 
-parentPort?.on('message', (job: Job) => {
-  parentPort?.postMessage(answerTo(job))
-})
-
-function answerTo(job: Job): Answer {
-  try {
-    return { digests: digestsOf(job) }
-  } catch (thrown) {
-    // a copy of an error on its way to another thread loses its code
-    const { message, code } = thrown as NodeJS.ErrnoException
-    return { message, code }
-  }
-}
-
-function digestsOf({ file, at, length }: Job): Uint8Array | undefined {
+answering<Job, Uint8Array | undefined>(({ file, at, length }) => {
   const digests = Buffer.alloc(Math.ceil(length / CHUNK_BYTES) * DIGEST_BYTES)
   for (let done = 0, filled = 0; done < length; ) {
     const bytes = lanes.chunks.subarray(0, Math.min(lanes.chunks.length, length - done))
@@ -30,7 +16,7 @@ function digestsOf({ file, at, length }: Job): Uint8Array | undefined {
     done += bytes.length
   }
   return digests
-}
+})
 
 /** False when the file ends before. */
 function fill(file: number, at: number, bytes: Uint8Array): boolean {
