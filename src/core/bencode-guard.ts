@@ -38,10 +38,13 @@ export type BencodeKey = string | Uint8Array
 /** One value that passed the guard, whole and alone; the bytes must not change any more. */
 export class GuardedBencode {
   readonly bytes: Uint8Array
+  /** Every key, at any depth, is UTF-8, so that the decoded object has it as it came. */
+  readonly textKeys: boolean
 
   /** Only `guardBencode` calls this. */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, textKeys: boolean) {
     this.bytes = bytes
+    this.textKeys = textKeys
   }
 
   /** The bytes of the value under this path of dictionary keys, as they came; a view. Undefined when there is none. */
@@ -62,16 +65,22 @@ export interface BencodeEntry {
   readonly value: Uint8Array
 }
 
+export interface BencodeLimits {
+  readonly maxBytes: number
+  /** Values at any depth, keys not counted: an empty list is two bytes here and far more when it is decoded. */
+  readonly maxValues?: number
+}
+
 /**
  * Checks that the bytes are one bencoded value and nothing else.
  * @throws MalformedBencode
  */
-export function guardBencode(bytes: Uint8Array, limits: { readonly maxBytes: number }): GuardedBencode {
-  if (bytes.length > limits.maxBytes)
-    throw new MalformedBencode(`more than ${limits.maxBytes} bytes`, limits.maxBytes)
-  const end = scan(bytes)
+export function guardBencode(bytes: Uint8Array, limits: BencodeLimits): GuardedBencode {
+  const { maxBytes, maxValues = maxBytes } = limits
+  if (bytes.length > maxBytes) throw new MalformedBencode(`more than ${maxBytes} bytes`, maxBytes)
+  const { end, textKeys } = scan(bytes, maxValues)
   if (end !== bytes.length) throw new MalformedBencode('more bytes after the value', end)
-  return new GuardedBencode(bytes)
+  return new GuardedBencode(bytes, textKeys)
 }
 
 /** A list or dictionary whose end has not come yet. */
@@ -82,10 +91,12 @@ interface Open {
   keyNext: boolean
 }
 
-/** Walks one value and returns where it ends. */
-function scan(bytes: Uint8Array): number {
+/** Walks one value, and tells where it ends. */
+function scan(bytes: Uint8Array, maxValues: number): { end: number; textKeys: boolean } {
   const open: Open[] = []
   let at = 0
+  let values = 0
+  let textKeys = true
   do {
     const top = open.at(-1)
     const byte = bytes[at]
@@ -93,8 +104,11 @@ function scan(bytes: Uint8Array): number {
       open.pop()
       at++
     } else if (top?.keyNext) {
-      at = scanKey(bytes, at, top)
+      const key = scanKey(bytes, at, top)
+      at = key.end
+      textKeys &&= key.isText
     } else {
+      if (++values > maxValues) throw new MalformedBencode(`more than ${maxValues} values`, at)
       if (top?.keys !== undefined) top.keyNext = true
       if (byte !== LIST && byte !== DICTIONARY) at = endOfScalar(bytes, at)
       else if (open.length === MAX_DEPTH) throw new MalformedBencode(`deeper than ${MAX_DEPTH}`, at)
@@ -104,17 +118,18 @@ function scan(bytes: Uint8Array): number {
       }
     }
   } while (open.length > 0)
-  return at
+  return { end: at, textKeys }
 }
 
-function scanKey(bytes: Uint8Array, at: number, dictionary: Open): number {
+function scanKey(bytes: Uint8Array, at: number, dictionary: Open): { end: number; isText: boolean } {
   const key = stringAt(bytes, at)
   const name = keyName(key.content)
   if (name === '__proto__') throw new MalformedBencode('the key __proto__', at)
   if (dictionary.keys?.has(name)) throw new MalformedBencode('a key that is there twice', at)
   dictionary.keys?.add(name)
   dictionary.keyNext = false
-  return key.end
+  // hex is longer than what it stands for, and a text without its mark is shorter
+  return { end: key.end, isText: Buffer.byteLength(name) === key.content.length }
 }
 
 const utf8 = new TextDecoder()

@@ -1,6 +1,6 @@
 /** Bencode (BEP 3) as values: decoded by the library behind the guard, encoded with keys in the order of their bytes. */
 import bencode from 'bencode'
-import { guardBencode } from './bencode-guard.ts'
+import { type BencodeLimits, type GuardedBencode, guardBencode } from './bencode-guard.ts'
 
 /** Strings are bytes, for nothing says which of them are text. */
 export type BencodeValue = number | Uint8Array | BencodeValue[] | BencodeDictionary
@@ -14,8 +14,13 @@ export interface BencodeDictionary {
  * Decodes one value that fills the bytes. Nothing in the result refers to them.
  * @throws MalformedBencode
  */
-export function decodeBencode(bytes: Uint8Array, limits: { readonly maxBytes: number }): BencodeValue {
-  return bencode.decode(guardBencode(bytes, limits).bytes)
+export function decodeBencode(bytes: Uint8Array, limits: BencodeLimits): BencodeValue {
+  return decodeGuarded(guardBencode(bytes, limits))
+}
+
+/** The same, of what the guard has passed. */
+export function decodeGuarded(guarded: GuardedBencode): BencodeValue {
+  return bencode.decode(guarded.bytes)
 }
 
 /** What can be encoded. Text becomes UTF-8; undefined entries are left out; a Map takes keys that are no text. */

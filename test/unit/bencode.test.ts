@@ -237,3 +237,26 @@ describe('reading a dictionary from a stranger', () => {
     for (const value of [1, new Uint8Array(1), [], undefined]) assert.equal(asDictionary(value), undefined)
   })
 })
+
+describe('what the guard tells beside', () => {
+  it('bounds how many values there are', () => {
+    const limits = { maxBytes: 100, maxValues: 4 }
+    // the dictionary, the list and two integers; keys do not count
+    guardBencode(Buffer.from('d1:ali1ei2eee'), limits)
+    assert.throws(
+      () => guardBencode(Buffer.from('d1:ali1ei2ei3eee'), limits),
+      /more than 4 values at byte 11/,
+    )
+    assert.throws(() => guardBencode(Buffer.from('lllllee'), limits), /more than 4 values/)
+  })
+
+  it('says whether every key is text that the decoded object has as it came', () => {
+    const textKeys = (text: string) => guardBencode(Buffer.from(text, 'latin1'), { maxBytes: 100 }).textKeys
+    assert.equal(textKeys('d1:ad2:\xc3\xa4i1eee'), true)
+    assert.equal(textKeys('1:\xff'), true)
+    assert.equal(textKeys('d1:ad1:\xffi1eee'), false)
+    // a byte order mark is dropped, and U+FFFD becomes hex
+    assert.equal(textKeys('d4:\xef\xbb\xbfai1ee'), false)
+    assert.equal(textKeys('d3:\xef\xbf\xbdi1ee'), false)
+  })
+})
