@@ -151,7 +151,7 @@ describe('the files of src/', () => {
 })
 
 describe('the scheduler and the codecs', () => {
-  const PURE = ['swarm/', 'core/', 'exchange/peer-wire/']
+  const PURE = ['swarm/', 'core/', 'exchange/peer-wire/', 'torrent/']
   /** What binds the connection to libp2p. */
   const BOUND = ['peer-wire.ts', 'session.ts', 'trade.ts'].map((name) => `exchange/peer-wire/${name}`)
   const WORLD =

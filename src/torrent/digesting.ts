@@ -1,0 +1,156 @@
+/**
+ * One pass over a share's bytes, which gives every digest that its torrents need: SHA-1 of each piece, and the node of v2's
+ * hash tree that stands for it. Bytes are read ahead while others are hashed.
+ */
+import { ShareError } from '../core/errors.ts'
+import { DigestThread, type PieceDigest } from './digest-thread.ts'
+import { SHA1_BYTES } from './info.ts'
+import type { Layout, Placed } from './layout.ts'
+import { HASH_BYTES } from './merkle.ts'
+import type { PieceDigests } from './write-info.ts'
+
+export interface DigestingOptions {
+  readonly layout: Layout
+  /** The layout is padded, and v2's hashes are wanted too. */
+  readonly trees: boolean
+  /** Of the first pieces, from a pass that was interrupted. */
+  readonly known: PieceDigests
+  /** The bytes of a file from an offset on, verified. A chunk may be used again once the next one is asked for. */
+  readonly read: (file: Placed, offset: number) => AsyncIterable<Uint8Array>
+  readonly signal?: AbortSignal
+  /** Pieces done so far, now and then. */
+  readonly onProgress?: (pieces: number) => void
+  /** Called a few times on the way, and at the end however it comes: what is there by then. */
+  readonly keep: (digests: PieceDigests) => Promise<void>
+}
+
+/** Pieces being hashed or filled at once. */
+const BUFFERS = 4
+
+/** Parts of the whole after which what is there is kept: a row is written whole each time. */
+const KEEPS = 16
+
+/** @throws the signal's reason when aborted; what `read` throws; ShareError SOURCE_CHANGED */
+export async function digestPieces(options: DigestingOptions): Promise<PieceDigests> {
+  const digesting = new Digesting(options)
+  try {
+    return await digesting.run()
+  } finally {
+    await digesting.end()
+  }
+}
+
+class Digesting {
+  readonly #options: DigestingOptions
+  readonly #thread = new DigestThread()
+  readonly #sha1s: Uint8Array
+  readonly #hashes: Uint8Array
+  /** Pieces whose digests are here, and those of them that are kept. */
+  #done: number
+  #kept: number
+  /** Pieces handed over and not back yet, in their order. */
+  readonly #running: Promise<PieceDigest>[] = []
+  #handedOver: number
+  /** The piece that is being filled. */
+  #buffer: Uint8Array<ArrayBuffer> | undefined
+  #filled = 0
+
+  constructor(options: DigestingOptions) {
+    this.#options = options
+    const { layout, known, trees } = options
+    this.#sha1s = new Uint8Array(layout.pieces * SHA1_BYTES)
+    this.#hashes = new Uint8Array(trees ? layout.pieces * HASH_BYTES : 0)
+    this.#sha1s.set(known.sha1s)
+    this.#hashes.set(known.hashes)
+    this.#done = known.sha1s.length / SHA1_BYTES
+    this.#kept = this.#done
+    this.#handedOver = this.#done
+  }
+
+  async run(): Promise<PieceDigests> {
+    const { layout, trees, read, signal } = this.#options
+    const from = this.#done * layout.pieceLength
+    for (const file of layout.files) {
+      if (file.start + file.size <= from || file.size === 0) continue
+      const offset = Math.max(0, from - file.start)
+      let left = file.size - offset
+      for await (const chunk of read(file, offset)) {
+        signal?.throwIfAborted()
+        left -= chunk.length
+        if (left >= 0) await this.#add(chunk, file)
+      }
+      if (left !== 0) throw changed(file)
+      if (trees && this.#filled > 0) await this.#handOver(file)
+    }
+    if (this.#filled > 0) await this.#handOver(undefined)
+    while (this.#running.length > 0) await this.#collect()
+    return { sha1s: this.#sha1s, hashes: this.#hashes }
+  }
+
+  /** Keeps what is there, and stops the thread. */
+  async end(): Promise<void> {
+    await this.#thread.close()
+    if (this.#done > this.#kept) await this.#keep()
+  }
+
+  async #add(chunk: Uint8Array, file: Placed): Promise<void> {
+    const { pieceLength } = this.#options.layout
+    for (let at = 0; at < chunk.length; ) {
+      this.#buffer ??= await this.#room()
+      const part = chunk.subarray(at, at + pieceLength - this.#filled)
+      this.#buffer.set(part, this.#filled)
+      this.#filled += part.length
+      at += part.length
+      if (this.#filled === pieceLength) await this.#handOver(file)
+    }
+  }
+
+  async #handOver(file: Placed | undefined): Promise<void> {
+    const { layout, trees } = this.#options
+    const { pieceLength, length } = layout
+    const size = this.#filled
+    const zeros = Math.min(pieceLength, length - this.#handedOver * pieceLength) - size
+    const buffer = this.#buffer ?? (await this.#room())
+    const tree = trees && file !== undefined ? { size: file.size, pieceLength } : undefined
+    const digest = this.#thread.digest({ buffer, size, zeros, file: tree })
+    // it may fail while nobody waits for it yet
+    digest.catch(() => {})
+    this.#running.push(digest)
+    this.#handedOver++
+    this.#buffer = undefined
+    this.#filled = 0
+  }
+
+  async #room(): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#running.length < BUFFERS) return new Uint8Array(this.#options.layout.pieceLength)
+    return this.#collect()
+  }
+
+  /** Takes the oldest piece's digests; gives its buffer. */
+  async #collect(): Promise<Uint8Array<ArrayBuffer>> {
+    const digest = await this.#running.shift()
+    if (digest === undefined) throw new RangeError('nothing is being hashed')
+    this.#sha1s.set(digest.sha1, this.#done * SHA1_BYTES)
+    if (this.#options.trees) this.#hashes.set(digest.hash, this.#done * HASH_BYTES)
+    this.#done++
+    this.#options.onProgress?.(this.#done)
+    if (this.#done - this.#kept >= this.#options.layout.pieces / KEEPS) await this.#keep()
+    return digest.buffer
+  }
+
+  async #keep(): Promise<void> {
+    this.#kept = this.#done
+    await this.#options.keep({
+      sha1s: this.#sha1s.subarray(0, this.#done * SHA1_BYTES),
+      hashes: this.#options.trees ? this.#hashes.subarray(0, this.#done * HASH_BYTES) : this.#hashes,
+    })
+  }
+}
+
+function changed(file: Placed): ShareError {
+  return new ShareError(
+    'SOURCE_CHANGED',
+    `${file.path === '' ? 'the file' : file.path} changed while it was read`,
+    '`share verify` says what is wrong with it',
+  )
+}

@@ -1,0 +1,53 @@
+/**
+ * What an info dictionary says, of BitTorrent v1 (BEP 3), v2 (BEP 52), or both in one (a hybrid). The files lie one
+ * behind the other in a space of bytes that is cut into pieces; what lies between two files, or behind the last, is
+ * zeros that nobody stores (pad files, BEP 47).
+ */
+
+export const SHA1_BYTES = 20
+
+/** The least piece of v2: one block. */
+export const LEAST_PIECE_BYTES = 16 << 10
+
+/** In v2 nothing in the dictionary grows with them. 2 TiB in pieces of 1 MiB; libtorrent takes no more either. */
+export const MAX_PIECES = 2 ** 21
+
+export type TorrentVersion = 'v1' | 'v2' | 'hybrid'
+
+export interface TorrentFile {
+  /** Below the torrent's name, joined by `/`; empty for the only file of a torrent that is no directory. */
+  readonly path: string
+  readonly size: number
+  /** Where it begins in the space of pieces. */
+  readonly start: number
+  /** Root of its hash tree; undefined in v1, and for what is empty. */
+  readonly root: Uint8Array | undefined
+  /** Where a symlink leads, from the torrent's top, joined by `/`; its size is 0. */
+  readonly symlink: string | undefined
+  readonly executable: boolean
+}
+
+export interface TorrentInfo {
+  /** Of the file, or of the directory that holds the files. */
+  readonly name: string
+  readonly version: TorrentVersion
+  readonly pieceLength: number
+  readonly pieces: number
+  /** Bytes of the space of pieces, pads included. The last piece ends with it. */
+  readonly length: number
+  /** BEP 27: peers come from the trackers alone. */
+  readonly isPrivate: boolean
+  /** In the order of the space. */
+  readonly files: readonly TorrentFile[]
+  /** SHA-1 of each piece, packed; undefined in v2. */
+  readonly sha1s: Uint8Array | undefined
+  readonly hashes: InfoHashes
+}
+
+/** Of the bytes of the dictionary as they came. */
+interface InfoHashes {
+  /** SHA-1, 20 bytes. */
+  readonly v1: Uint8Array | undefined
+  /** SHA-256, 32 bytes; on the wire and in trackers its first 20 stand for it. */
+  readonly v2: Uint8Array | undefined
+}
