@@ -73,10 +73,25 @@ function shareCommands(program: Command): void {
     (target: string | undefined, options) =>
       run(async (context) => (await import('./commands/ls.ts')).ls(context, target), options),
   )
-  declare(program, 'link <cid>', 'print a link: CID, name and addresses in one string').action(
-    (cid: string, options) =>
-      run(async (context) => (await import('./commands/link.ts')).link(context, cid), options),
-  )
+  declare(program, 'link <cid>', 'print a link: CID, info hashes, name and addresses in one string')
+    .option('--no-torrent', 'without the info hashes, for which a share is read once')
+    .action((cid: string, options) =>
+      run(async (context) => (await import('./commands/link.ts')).link(context, cid, options), {
+        ...options,
+        afterInterrupt: RESUME,
+      }),
+    )
+  declare(program, 'torrent <cid>', 'write a .torrent file for BitTorrent clients')
+    .option('-o, --output <file>', 'where to; a directory that exists, or - for standard output')
+    .addOption(new Option('--hybrid', 'for v1 and v2 clients alike (the default)').conflicts(['v1', 'v2']))
+    .addOption(new Option('--v1', 'for clients that refuse hybrids').conflicts(['v2', 'hybrid']))
+    .addOption(new Option('--v2', 'for clients of BitTorrent v2 alone').conflicts(['v1', 'hybrid']))
+    .action((cid: string, options) =>
+      run(async (context) => (await import('./commands/torrent.ts')).torrent(context, cid, options), {
+        ...options,
+        afterInterrupt: RESUME,
+      }),
+    )
   declare(program, 'rm <cid>', 'stop sharing; the files stay').action((cid: string, options) =>
     run(async (context) => (await import('./commands/rm.ts')).rm(context, cid), options),
   )

@@ -50,6 +50,15 @@ export interface ShareRequest {
   readonly cid: string
 }
 
+export interface LinkRequest extends ShareRequest {
+  /** Without info hashes when false. */
+  readonly torrent?: boolean
+}
+
+export interface TorrentRequest extends ShareRequest {
+  readonly version?: 'v1' | 'v2' | 'hybrid'
+}
+
 /** Bytes a second, 0 for unlimited; what is not named stays. */
 export interface LimitRequest {
   /** Without it, everything together, until the daemon stops. */

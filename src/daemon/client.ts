@@ -6,17 +6,21 @@ import type {
   ConnectedPeer,
   GcResult,
   GetProgress,
+  HashProgress,
   ListEntry,
   NodeIdentity,
   Rates,
   ShareInfo,
+  TorrentSummary,
   VerifyProgress,
   VerifyResult,
 } from '../node/types.ts'
-import type { AddRequest, CatRequest, DaemonInfo, GetRequest } from './api.ts'
+import type { AddRequest, CatRequest, DaemonInfo, GetRequest, LinkRequest, TorrentRequest } from './api.ts'
 import { broken, type Call, open, readBytes, readJson, type Work } from './http.ts'
 import { socketPath } from './socket-path.ts'
 import { decodeEvents, type ServerEvent } from './sse.ts'
+
+type HashWork = Work & { onProgress?: (progress: HashProgress) => void }
 
 export class DaemonClient {
   readonly #path: string
@@ -99,8 +103,17 @@ export class DaemonClient {
     })
   }
 
-  link(cid: string, work?: Work): Promise<{ link: string }> {
-    return this.#json({ path: '/v1/link', body: { cid }, ...work })
+  link(request: LinkRequest, work?: HashWork): Promise<{ link: string }> {
+    return this.#hashing({ path: '/v1/link', body: request, ...work }, work)
+  }
+
+  torrent(request: TorrentRequest, work?: HashWork): Promise<TorrentSummary> {
+    return this.#hashing({ path: '/v1/torrent', body: request, ...work }, work)
+  }
+
+  /** The .torrent file's bytes. */
+  async *torrentFile(request: TorrentRequest, work: Work): AsyncGenerator<Uint8Array> {
+    yield* readBytes(await open(this.#path, { path: '/v1/torrent/file', body: request, ...work }), work)
   }
 
   async rm(cid: string, work?: Work): Promise<void> {
@@ -134,6 +147,12 @@ export class DaemonClient {
 
   connect(address: string, work?: Work): Promise<ConnectedPeer> {
     return this.#json({ path: '/v1/peers/connect', body: { address }, ...work })
+  }
+
+  #hashing<T>(call: Call, work?: HashWork): Promise<T> {
+    return this.#events(call, ({ event, data }) => {
+      if (event === 'progress') work?.onProgress?.(data as HashProgress)
+    })
   }
 
   async #json<T>(call: Call): Promise<T> {

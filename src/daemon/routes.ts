@@ -1,7 +1,15 @@
 /** What the API offers: each route is a method of the node, in HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import type { ImportProfile, Node, NodeEvents, ShareInfo, VerifyProgress } from '../node/types.ts'
+import type {
+  HashProgress,
+  ImportProfile,
+  Node,
+  NodeEvents,
+  ShareInfo,
+  TorrentSummary,
+  VerifyProgress,
+} from '../node/types.ts'
 import type {
   AddRequest,
   CatRequest,
@@ -9,8 +17,10 @@ import type {
   DaemonInfo,
   GetRequest,
   LimitRequest,
+  LinkRequest,
   ListRequest,
   ShareRequest,
+  TorrentRequest,
   VerifyRequest,
 } from './api.ts'
 import type { EventSink, Streams } from './streams.ts'
@@ -21,6 +31,8 @@ const WATCH_INTERVAL_MS = 1000
 const NODE_EVENTS: readonly (keyof NodeEvents)[] = ['share', 'banned', 'peerConnected', 'peerDisconnected']
 
 const PROFILES: readonly ImportProfile[] = ['unixfs-v1-2025', 'unixfs-v0-2015']
+
+const VERSIONS: readonly TorrentSummary['version'][] = ['v1', 'v2', 'hybrid']
 
 const text = { type: 'string', minLength: 1 } as const
 const texts = { type: 'array', items: text } as const
@@ -43,6 +55,7 @@ export function addRoutes(app: FastifyInstance, daemon: Daemon): void {
   daemonRoutes(app, daemon)
   transferRoutes(app, daemon)
   shareRoutes(app, daemon.node)
+  torrentRoutes(app, daemon)
   watchRoutes(app, daemon)
   peerRoutes(app, daemon)
 }
@@ -134,9 +147,6 @@ function shareRoutes(app: FastifyInstance, node: Node): void {
       return {}
     })
   }
-  app.post<{ Body: ShareRequest }>('/v1/link', share, async (request) => ({
-    link: await node.link(request.body.cid),
-  }))
   app.post<{ Body: LimitRequest }>(
     '/v1/limit',
     body([], { cid: text, up: offset, down: offset }),
@@ -148,6 +158,41 @@ function shareRoutes(app: FastifyInstance, node: Node): void {
   )
   app.post('/v1/gc', () => node.gc())
   app.get('/v1/shares', async () => ({ shares: await node.status() }))
+}
+
+function torrentRoutes(app: FastifyInstance, { node, streams }: Daemon): void {
+  const reportTo =
+    (sink: EventSink) =>
+    (progress: HashProgress): void => {
+      if (progress.notice === undefined) sink.offer('progress', progress)
+      else void sink.send('progress', progress).catch(() => {})
+    }
+
+  const link = body(['cid'], { cid: text, torrent: flag })
+  app.post<{ Body: LinkRequest }>('/v1/link', link, ({ body: { cid, ...options } }, reply) =>
+    streams.events(reply, async (sink, signal) => ({
+      link: await node.link(cid, { ...options, signal, onProgress: reportTo(sink) }),
+    })),
+  )
+
+  const torrent = body(['cid'], { cid: text, version: { enum: VERSIONS } })
+  app.post<{ Body: TorrentRequest }>('/v1/torrent', torrent, ({ body: { cid, ...options } }, reply) =>
+    streams.events(reply, async (sink, signal) => {
+      const { bytes: _, ...summary } = await node.torrent(cid, {
+        ...options,
+        signal,
+        onProgress: reportTo(sink),
+      })
+      return summary
+    }),
+  )
+
+  // a body of its own: a torrent can have more bytes than an event should
+  app.post<{ Body: TorrentRequest }>('/v1/torrent/file', torrent, ({ body: { cid, ...options } }, reply) =>
+    streams.bytes(reply, async function* (signal) {
+      yield (await node.torrent(cid, { ...options, signal })).bytes
+    }),
+  )
 }
 
 function watchRoutes(app: FastifyInstance, { node, streams }: Daemon): void {

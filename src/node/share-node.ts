@@ -18,7 +18,8 @@ import { Neighbours } from './neighbours.ts'
 import { copyOut, placeFor } from './place.ts'
 import { type ReadingContext, ReadSession } from './session.ts'
 import { Shares } from './shares.ts'
-import { checkPeerAddress, formatLink, parseTarget, type Target } from './target.ts'
+import { checkPeerAddress, parseTarget, type Target } from './target.ts'
+import { Torrents } from './torrents.ts'
 import type * as Api from './types.ts'
 import type { Wires } from './wires.ts'
 
@@ -39,12 +40,14 @@ export interface Parts {
 export class ShareNode implements Api.Node {
   readonly #parts: Parts & ReadingContext
   readonly #shares: Shares
+  readonly #torrents: Torrents
   readonly #events = new EventEmitter()
   #stopped: Promise<void> | undefined
 
   constructor(parts: Parts) {
     const { libp2p, wires } = parts
     const neighbours = new Neighbours(libp2p)
+    this.#torrents = new Torrents(parts.store)
     this.#parts = {
       ...parts,
       neighbours,
@@ -152,9 +155,12 @@ export class ShareNode implements Api.Node {
     await this.#shares.remove(this.#shares.find(cid).root)
   }
 
-  async link(cid: string): Promise<string> {
-    const row = this.#shares.find(cid)
-    return formatLink({ cid: row.root, name: row.name, addresses: this.identity.addresses })
+  async link(cid: string, options: Api.LinkOptions = {}): Promise<string> {
+    return this.#torrents.link(this.#shares.find(cid), this.identity.addresses, options)
+  }
+
+  async torrent(cid: string, options: Api.TorrentOptions = {}): Promise<Api.Torrent> {
+    return this.#torrents.torrent(this.#shares.find(cid), options)
   }
 
   async pause(cid: string): Promise<void> {
@@ -240,6 +246,7 @@ export class ShareNode implements Api.Node {
 
   async #shutDown(): Promise<void> {
     const { wires, libp2p, neighbours, routing, store } = this.#parts
+    await this.#torrents.stop()
     await this.#shares.stop()
     neighbours.stop()
     await routing.stop()

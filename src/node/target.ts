@@ -1,11 +1,9 @@
-/**
- * What people hand to `get`, `cat` and `ls`: a CID, a path under one, or a link. A link is a magnet URI that
- * carries the CID (`xt=urn:ipfs:`), a name (`dn`) and multiaddrs of peers (`x.ma`).
- */
+/** What people hand to `get`, `cat` and `ls`: a CID, a path under one, or a link, which is a magnet URI that carries the CID. */
 import { multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { parseCid, printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
+import { parseMagnet } from '../torrent/magnet.ts'
 
 export interface Target {
   readonly root: CID
@@ -16,23 +14,9 @@ export interface Target {
   readonly peers: readonly string[]
 }
 
-const URN = 'urn:ipfs:'
-
-/** Links of more than this are not links that somebody made by hand or by `share link`. */
-const MOST_LENGTH = 64 << 10
-
 /** @throws ShareError BAD_CID, BAD_LINK, BAD_PATH, UNSUPPORTED */
 export function parseTarget(text: string): Target {
-  if (text.length > MOST_LENGTH) throw badLink(text, 'it is too long')
   return text.startsWith('magnet:') ? parseLink(text) : parsePath(text)
-}
-
-/** The shortest string that lets somebody else fetch this from here. */
-export function formatLink(share: { cid: string; name: string; addresses: readonly string[] }): string {
-  const fields = [`xt=${URN}${share.cid}`]
-  if (share.name !== share.cid) fields.push(`dn=${encodeURIComponent(share.name)}`)
-  for (const address of share.addresses) fields.push(`x.ma=${encodeURIComponent(address)}`)
-  return `magnet:?${fields.join('&')}`
 }
 
 /** @throws ShareError BAD_ADDRESS unless it is a multiaddr that ends in a peer id */
@@ -51,17 +35,17 @@ export function checkPeerAddress(address: string): string {
 }
 
 function parseLink(text: string): Target {
-  const question = text.indexOf('?')
-  const fields = new URLSearchParams(question < 0 ? '' : text.slice(question + 1))
-  const topic = fields.getAll('xt').find((value) => value.startsWith(URN))
-  if (topic === undefined) throw badLink(text, 'it carries no CID')
-  const { root, path } = parsePath(topic.slice(URN.length))
-  const name = fields.get('dn')
+  const { content, name, multiaddrs } = parseMagnet(text)
+  if (content === undefined)
+    throw new ShareError(
+      'BAD_LINK',
+      `not a link: ${printable(text, 60)} (it carries no CID)`,
+      '`share link CID` prints one; copy it whole, in quotes',
+    )
   return {
-    root,
-    path,
-    name: name === null ? undefined : safeName(name),
-    peers: fields.getAll('x.ma').map(checkPeerAddress),
+    ...parsePath(content),
+    name: name === undefined ? undefined : safeName(name),
+    peers: multiaddrs.map(checkPeerAddress),
   }
 }
 
@@ -83,12 +67,4 @@ function parsePath(text: string): Target {
 function safeName(name: string): string | undefined {
   const clean = printable(name.replaceAll(/[/\\]/g, '_'), 200).trim()
   return clean === '' || clean === '.' || clean === '..' ? undefined : clean
-}
-
-function badLink(text: string, reason: string): ShareError {
-  return new ShareError(
-    'BAD_LINK',
-    `not a link: ${printable(text, 60)} (${reason})`,
-    '`share link CID` prints one; copy it whole, in quotes',
-  )
 }

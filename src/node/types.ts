@@ -136,6 +136,42 @@ export interface VerifyResult {
   readonly damaged: readonly DamagedFile[]
 }
 
+/** Bytes hashed so far, and in all; `notice` says why a link goes without info hashes. */
+export interface HashProgress {
+  readonly done: number
+  readonly total: number
+  readonly notice?: ErrorJson
+}
+
+export interface LinkOptions {
+  /** Without: the CID alone, at once. */
+  readonly torrent?: boolean
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: HashProgress) => void
+}
+
+export interface TorrentOptions {
+  /** `hybrid` unless told: for every client but old ones, which refuse it and take `v1`. */
+  readonly version?: 'v1' | 'v2' | 'hybrid'
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: HashProgress) => void
+}
+
+export interface TorrentSummary {
+  readonly cid: string
+  readonly name: string
+  readonly version: 'v1' | 'v2' | 'hybrid'
+  readonly pieceLength: number
+  readonly pieces: number
+  /** In hex: SHA-1 and SHA-256 of the info dictionary, those that the version has. */
+  readonly infoHashes: { readonly v1?: string; readonly v2?: string }
+}
+
+export interface Torrent extends TorrentSummary {
+  /** The .torrent file. The same share under the same name gives the same bytes. */
+  readonly bytes: Uint8Array
+}
+
 export interface GcResult {
   readonly blocks: number
   readonly bytes: number
@@ -166,8 +202,12 @@ export interface Node {
   ls(target: string, options?: { signal?: AbortSignal; peers?: readonly string[] }): AsyncIterable<ListEntry>
   /** Forgets a share; its files stay, only unfinished partial files go. */
   rm(cid: string): Promise<void>
-  /** One string with the CID, the name and this node's addresses. */
-  link(cid: string): Promise<string>
+  /**
+   * One string with the CID, the info hashes, the name and this node's addresses. The first one for a share reads all of it.
+   */
+  link(cid: string, options?: LinkOptions): Promise<string>
+  /** A .torrent file for the share. The first one reads all of it. */
+  torrent(cid: string, options?: TorrentOptions): Promise<Torrent>
   pause(cid: string): Promise<void>
   resume(cid: string): Promise<void>
   /** Limits one share, in bytes a second; 0 lifts a limit, what is not named stays. Kept over restarts. */

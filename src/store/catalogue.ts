@@ -1,11 +1,12 @@
 /**
- * The catalogue: a LevelDB of small rows by root (`share`, `manifest`, `have`, `wraps`) and of block
- * places by digest. Writes go in the order they were asked for, one batch at a time; a batch is atomic.
+ * The catalogue: a LevelDB of small rows by root (`share`, `manifest`, `have`, `wraps`, and the digests of
+ * torrents) and of block places by digest. Writes go in the order they were asked for, one batch at a time; a batch is atomic.
  */
 import { ClassicLevel } from 'classic-level'
 import { type RootKey, rootKey } from '../core/types.ts'
+import type { DigestKind } from './types.ts'
 
-export type RowKind = 'share' | 'manifest' | 'have' | 'wraps'
+export type RowKind = 'share' | 'manifest' | 'have' | 'wraps' | DigestKind
 
 export type Change =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }

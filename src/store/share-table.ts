@@ -102,7 +102,7 @@ export class ShareTable {
     this.#shares.delete(root)
     this.#bySlot.delete(share.slot)
     this.#counted.delete(root)
-    const kinds = ['share', 'manifest', 'have', 'wraps'] as const
+    const kinds = ['share', 'manifest', 'have', 'wraps', 'torrent', 'torrent-v1'] as const
     await this.#catalogue.write(
       kinds.map((kind) => ({ type: 'del', key: rowOf(kind, root) })),
       'durable',

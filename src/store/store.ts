@@ -6,6 +6,7 @@ import { IDENTITY, rootKeyOf, SHA2_256 } from '../core/cid.ts'
 import type { RootKey } from '../core/types.ts'
 import { addShare } from './adding.ts'
 import { BlockIndex } from './block-index.ts'
+import { rowOf } from './catalogue.ts'
 import { PartialDownload } from './download.ts'
 import { beingDownloaded } from './download-errors.ts'
 import { FileBlocks } from './file-blocks.ts'
@@ -18,7 +19,7 @@ import { recoverFinishing } from './recover.ts'
 import { Serving } from './serving.ts'
 import { ShareTable } from './share-table.ts'
 import { dropPartial, prepareDownload } from './targets.ts'
-import type { Added, Download, Location, ShareRow, Store } from './types.ts'
+import type { Added, DigestKind, Download, Location, ShareRow, Store } from './types.ts'
 import type { Damage, VerifyOptions } from './verify-share.ts'
 
 export interface StoreOptions {
@@ -120,6 +121,15 @@ class HomeStore implements Store {
     const download = this.#downloads.get(root)
     if (download?.isSealed === true && download.layout !== undefined) return download.layout.manifest
     return (await this.#parts.layouts.get(root))?.manifest
+  }
+
+  digests(root: RootKey, kind: DigestKind): Promise<Uint8Array | undefined> {
+    return this.#parts.catalogue.get(rowOf(kind, root))
+  }
+
+  async keepDigests(root: RootKey, kind: DigestKind, digests: Uint8Array): Promise<void> {
+    if (this.share(root) === undefined) return
+    await this.#parts.catalogue.write([{ type: 'put', key: rowOf(kind, root), value: digests }], 'soon')
   }
 
   hold(): () => void {

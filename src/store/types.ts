@@ -50,6 +50,12 @@ export interface Location {
   readonly piece: number
 }
 
+/**
+ * The digests by which BitTorrent knows a share's content: with each file at the border of a piece (v2 and hybrids), or one
+ * right behind the other (v1 alone).
+ */
+export type DigestKind = 'torrent' | 'torrent-v1'
+
 /** A share whose bytes are here already. */
 export interface Added {
   readonly manifest: Manifest
@@ -82,6 +88,12 @@ export interface Store {
   locate(cid: CID): Promise<Location[]>
   /** The manifest of a share whose walk was completed, from its packed row; cached while in use. */
   manifest(root: RootKey): Promise<Manifest | undefined>
+
+  // --- digests for BitTorrent
+  /** What was kept last; whoever keeps it knows its form. */
+  digests(root: RootKey, kind: DigestKind): Promise<Uint8Array | undefined>
+  /** Kept as long as the share is here; not durable at once, for it can be made again. */
+  keepDigests(root: RootKey, kind: DigestKind, digests: Uint8Array): Promise<void>
 
   // --- adding
   /**

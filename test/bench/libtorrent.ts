@@ -12,7 +12,8 @@ const SCRIPT = fileURLToPath(new URL('libtorrent_peer.py', import.meta.url))
 /** How its connections are: unencrypted, as its users have it by default, or by RC4, which is all that it knows. */
 export type Encryption = 'plain' | 'rc4'
 
-export async function libtorrent(encryption: Encryption): Promise<Program> {
+/** Where Python finds it; fetched when it is not there yet. */
+export async function libtorrentModules(): Promise<string> {
   const modules = await cached(`libtorrent-${VERSION}`, async (directory) => {
     await output('python3', [
       '-m',
@@ -26,6 +27,11 @@ export async function libtorrent(encryption: Encryption): Promise<Program> {
   })
   // a version of Python for which there was no module would be found out by every peer, and late
   await output('python3', ['-c', 'import libtorrent'], '', { env: { PYTHONPATH: modules } })
+  return modules
+}
+
+export async function libtorrent(encryption: Encryption): Promise<Program> {
+  const modules = await libtorrentModules()
   const isPlain = encryption === 'plain'
   return {
     name: isPlain ? 'libtorrent' : 'libtorrent-rc4',

@@ -70,7 +70,7 @@ test('what the daemon says of itself', async () => {
 
 test('the plain questions and commands', async () => {
   assert.equal((await client.status()).shares[0]?.cid, CID)
-  assert.deepEqual(await client.link(CID), { link: `share:${CID}` })
+  assert.deepEqual(await client.link({ cid: CID }), { link: `share:${CID}` })
   assert.deepEqual(await client.gc(), { blocks: 2, bytes: 300 })
   assert.equal((await client.peers()).peers[0]?.id, 'peer')
   assert.equal((await client.connect('/ip4/127.0.0.1/tcp/9')).address, '/ip4/127.0.0.1/tcp/9')

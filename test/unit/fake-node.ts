@@ -1,7 +1,7 @@
 /** A node in memory: knows the shapes and the errors, moves no bytes. Tests set what its long methods do. */
 import { EventEmitter } from 'node:events'
 import { ShareError } from '../../src/core/errors.ts'
-import type { ConnectedPeer, ListEntry, Node, NodeEvents, ShareInfo } from '../../src/node/types.ts'
+import type { ConnectedPeer, ListEntry, Node, NodeEvents, ShareInfo, Torrent } from '../../src/node/types.ts'
 
 export const CID = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
@@ -71,6 +71,22 @@ export class FakeNode implements Node {
 
   async link(cid: string): Promise<string> {
     return `share:${this.#known(cid).cid}`
+  }
+
+  async torrent(cid: string, options: Parameters<Node['torrent']>[1] = {}): Promise<Torrent> {
+    const { version = 'hybrid', onProgress } = options
+    const { name } = this.#known(cid)
+    onProgress?.({ done: 100, total: 100 })
+    const infoHashes = { v1: '11'.repeat(20) }
+    return {
+      cid,
+      name,
+      version,
+      pieceLength: 16_384,
+      pieces: 1,
+      infoHashes,
+      bytes: Buffer.from(`d1:v2:${version}`),
+    }
   }
 
   async pause(cid: string): Promise<void> {
