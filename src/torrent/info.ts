@@ -51,3 +51,8 @@ interface InfoHashes {
   /** SHA-256, 32 bytes; on the wire and in trackers its first 20 stand for it. */
   readonly v2: Uint8Array | undefined
 }
+
+/** Bytes of one piece; the last one may be shorter. */
+export function pieceSize(space: Pick<TorrentInfo, 'length' | 'pieceLength'>, piece: number): number {
+  return Math.min(space.pieceLength, space.length - piece * space.pieceLength)
+}
