@@ -83,6 +83,18 @@ export function guardBencode(bytes: Uint8Array, limits: BencodeLimits): GuardedB
   return new GuardedBencode(bytes, textKeys)
 }
 
+/**
+ * The same of one value with other bytes behind it, which are given back as a view. The bounds hold for the value.
+ * @throws MalformedBencode
+ */
+export function guardFirst(
+  bytes: Uint8Array,
+  { maxBytes, maxValues = maxBytes }: BencodeLimits,
+): { value: GuardedBencode; rest: Uint8Array } {
+  const { end, textKeys } = scan(bytes.subarray(0, maxBytes), maxValues)
+  return { value: new GuardedBencode(bytes.subarray(0, end), textKeys), rest: bytes.subarray(end) }
+}
+
 /** A list or dictionary whose end has not come yet. */
 interface Open {
   /** The names so far; undefined for a list. */

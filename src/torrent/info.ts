@@ -45,7 +45,7 @@ export interface TorrentInfo {
 }
 
 /** Of the bytes of the dictionary as they came. */
-interface InfoHashes {
+export interface InfoHashes {
   /** SHA-1, 20 bytes. */
   readonly v1: Uint8Array | undefined
   /** SHA-256, 32 bytes; on the wire and in trackers its first 20 stand for it. */
@@ -55,4 +55,12 @@ interface InfoHashes {
 /** Bytes of one piece; the last one may be shorter. */
 export function pieceSize(space: Pick<TorrentInfo, 'length' | 'pieceLength'>, piece: number): number {
   return Math.min(space.pieceLength, space.length - piece * space.pieceLength)
+}
+
+/**
+ * The 20 bytes that stand for a torrent in handshakes and for trackers: of a hybrid two, that of v1 first. Who is called by
+ * v1's with the v2 flag set answers with v2's, and then both speak v2 (BEP 52).
+ */
+export function wireHashes({ v1, v2 }: InfoHashes): Uint8Array[] {
+  return [v1, v2?.subarray(0, SHA1_BYTES)].filter((hash) => hash !== undefined)
 }

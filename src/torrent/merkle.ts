@@ -53,9 +53,15 @@ export function subtreeRoot(
   height = layersAbove(countOf(hashes)),
 ): Uint8Array {
   if (countOf(hashes) > 2 ** height) throw new RangeError('more hashes than the subtree has')
+  const nodes = nodesAbove(hashes, layer, height)
+  return nodes.length === 0 ? padHash(layer + height) : nodes.slice(0, HASH_BYTES)
+}
+
+/** The nodes so many layers above these, which lie in `layer`, the first at the left end of one of theirs. */
+export function nodesAbove(hashes: Uint8Array, layer: number, height: number): Uint8Array {
   let nodes = hashes
   for (let up = 0; up < height; up++) nodes = parentsOf(nodes, padHash(layer + up))
-  return nodes.length === 0 ? padHash(layer + height) : nodes.slice(0, HASH_BYTES)
+  return nodes
 }
 
 /** The next layer; a node without a neighbour gets `pad` as one. */
@@ -75,7 +81,7 @@ export function pieceLayer(pieceLength: number): number {
 }
 
 /** The layer of a file's root. */
-function rootLayer(fileSize: number): number {
+export function rootLayer(fileSize: number): number {
   return layersAbove(Math.ceil(fileSize / BLOCK_BYTES))
 }
 

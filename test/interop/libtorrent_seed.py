@@ -1,0 +1,26 @@
+"""Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY`; prints its port."""
+
+import sys
+import time
+
+import libtorrent as lt
+
+session = lt.session(
+    {
+        "listen_interfaces": "127.0.0.1:0",
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "allow_multiple_connections_per_ip": True,
+    }
+)
+params = lt.load_torrent_file(sys.argv[1])
+params.save_path = sys.argv[2]
+params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+handle = session.add_torrent(params)
+# checks the files, without which it knows no hashes of blocks
+while not handle.status().is_seeding:
+    time.sleep(0.05)
+print(session.listen_port(), flush=True)
+sys.stdin.read()
