@@ -151,8 +151,15 @@ const utf8 = new TextDecoder()
  * is not UTF-8. So two keys can differ in bytes and meet in the object.
  */
 export function keyName(key: Uint8Array): string {
+  // nearly all keys are, and a decoder takes many times as long
+  if (isAscii(key)) return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
   const text = utf8.decode(key)
   return text.includes('\ufffd') ? Buffer.from(key).toString('hex') : text
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if ((bytes[at] ?? 0) >= 0x80) return false
+  return true
 }
 
 /** The entries of a dictionary that was checked before. */

@@ -9,8 +9,14 @@ export const SHA1_BYTES = 20
 /** The least piece of v2: one block. */
 export const LEAST_PIECE_BYTES = 16 << 10
 
+/** Bytes of an info dictionary; SHA-1 hashes of 1.6 million pieces fill it. */
+export const MAX_INFO_BYTES = 32 << 20
+
 /** In v2 nothing in the dictionary grows with them. 2 TiB in pieces of 1 MiB; libtorrent takes no more either. */
 export const MAX_PIECES = 2 ** 21
+
+/** More than torrents have; a dictionary of so many takes seconds to read. */
+export const MAX_FILES = 100_000
 
 export type TorrentVersion = 'v1' | 'v2' | 'hybrid'
 

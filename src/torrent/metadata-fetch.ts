@@ -8,8 +8,7 @@ import { hash } from 'node:crypto'
 import { sha256 } from '../content/verify.ts'
 import type { PeerKey } from '../core/types.ts'
 import { METADATA_BLOCK_BYTES } from '../exchange/peer-wire/metadata-messages.ts'
-import type { InfoHashes } from './info.ts'
-import { MAX_INFO_BYTES } from './read-info.ts'
+import { type InfoHashes, MAX_INFO_BYTES } from './info.ts'
 
 /** Blocks asked of one peer at once. */
 const IN_FLIGHT = 4

@@ -7,9 +7,9 @@ import { type Bencodable, type BencodeValue, decodeBencode, encodeBencode } from
 import { type GuardedBencode, guardBencode, MalformedBencode } from '../core/bencode-guard.ts'
 import { readTiers, type Tiers } from './announce-list.ts'
 import { badTorrent } from './bad-torrent.ts'
-import { MAX_PIECES, type TorrentInfo } from './info.ts'
+import { MAX_INFO_BYTES, MAX_PIECES, type TorrentInfo } from './info.ts'
 import { HASH_BYTES, rootOfPieces } from './merkle.ts'
-import { MAX_INFO_BYTES, MAX_INFO_VALUES, readInfo } from './read-info.ts'
+import { MAX_INFO_VALUES, readInfo } from './read-info.ts'
 import { isWebUrl } from './tracker-url.ts'
 import type { WrittenInfo } from './write-info.ts'
 

@@ -12,7 +12,7 @@ import {
 } from '../core/bencode.ts'
 import { printable } from '../core/cid.ts'
 import { badTorrent } from './bad-torrent.ts'
-import type { TorrentFile } from './info.ts'
+import { MAX_FILES, type TorrentFile } from './info.ts'
 import { HASH_BYTES } from './merkle.ts'
 
 export interface V1Files {
@@ -30,13 +30,15 @@ export function readV1Files(info: BencodeDictionary, platform: Platform): V1File
     const file = { ...facts(info, platform), path: '', start: 0, root: undefined }
     return { files: [file], single: true, length: file.size }
   }
-  if (list.length > DEFAULT_BUDGETS.entries) throw tooMany()
+  // beside each file may stand a pad
+  if (list.length > 2 * MAX_FILES) throw tooMany()
   const files: TorrentFile[] = []
   let length = 0
   for (const value of list) {
     const entry = dictionaryOf(value)
     const { size, symlink, executable } = facts(entry, platform)
     if (!attributes(entry).includes('p')) {
+      if (files.length === MAX_FILES) throw tooMany()
       const path = pathAt(entry, 'path', platform)
       files.push({ path, size, start: length, root: undefined, symlink, executable })
     }
@@ -62,7 +64,7 @@ export function readFileTree(tree: BencodeDictionary, platform: Platform): TreeF
       else {
         if (Object.keys(inside).length > 1)
           throw badTorrent(`"${printable(here)}" is both a file and a directory`)
-        if (files.length === DEFAULT_BUDGETS.entries) throw tooMany()
+        if (files.length === MAX_FILES) throw tooMany()
         const file = treeFile(here, dictionaryOf(inside['']), platform)
         size = checkedSum(size, file.size)
         files.push(file)
@@ -81,9 +83,11 @@ function inOrder(branch: BencodeDictionary): { name: string; value: BencodeValue
 
 function treeFile(path: string, entry: BencodeDictionary, platform: Platform): TreeFile {
   const file = facts(entry, platform)
+  if (attributes(entry).includes('p')) throw badTorrent(`"${printable(path)}" is a pad, which no tree has`)
   if (file.size === 0) return { ...file, path, root: undefined }
   const root = bytesAt(entry, 'pieces root')
-  if (root?.length !== HASH_BYTES) throw badTorrent(`"${printable(path)}" has no root of ${HASH_BYTES} bytes`)
+  if (root?.length !== HASH_BYTES || root.every((byte) => byte === 0))
+    throw badTorrent(`"${printable(path)}" has no root of ${HASH_BYTES} bytes`)
   return { ...file, path, root }
 }
 
@@ -131,5 +135,5 @@ function checkedSum(size: number, more: number): number {
 }
 
 function tooMany(): Error {
-  return badTorrent(`it has more than ${DEFAULT_BUDGETS.entries} files`)
+  return badTorrent(`it has more than ${MAX_FILES} files`)
 }

@@ -18,15 +18,19 @@ import {
 import { type GuardedBencode, guardBencode, MalformedBencode } from '../core/bencode-guard.ts'
 import { printable } from '../core/cid.ts'
 import { badTorrent } from './bad-torrent.ts'
-import { LEAST_PIECE_BYTES, MAX_PIECES, SHA1_BYTES, type TorrentFile, type TorrentInfo } from './info.ts'
+import {
+  LEAST_PIECE_BYTES,
+  MAX_INFO_BYTES,
+  MAX_PIECES,
+  SHA1_BYTES,
+  type TorrentFile,
+  type TorrentInfo,
+} from './info.ts'
 import { readFileTree, readV1Files, type TreeFile, type V1Files } from './read-files.ts'
 import { checkPaths } from './safe-paths.ts'
 
-/** Bytes of an info dictionary; SHA-1 hashes of 1.6 million pieces fill it. */
-export const MAX_INFO_BYTES = 32 << 20
-
-/** Values in a dictionary: a million files of v1, which take five each, and what is beside them. */
-export const MAX_INFO_VALUES = 6_000_000
+/** Values in a dictionary: of each file of a hybrid fifteen, with its pad, and those of its directories. */
+export const MAX_INFO_VALUES = 2_500_000
 
 /** Bytes of a piece: four times what torrents are made with. */
 const MOST_PIECE_BYTES = 64 << 20

@@ -5,7 +5,14 @@
 import type { Entry, Manifest, PieceTable } from '../content/manifest.ts'
 import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
-import { LEAST_PIECE_BYTES, MAX_PIECES, type TorrentVersion } from './info.ts'
+import {
+  LEAST_PIECE_BYTES,
+  MAX_FILES,
+  MAX_INFO_BYTES,
+  MAX_PIECES,
+  SHA1_BYTES,
+  type TorrentVersion,
+} from './info.ts'
 import { type Layout, type Listed, layOut } from './layout.ts'
 
 /** Where leaves have no common size: that of the usual profile. */
@@ -24,7 +31,23 @@ export function shareLayout(manifest: Manifest, version: TorrentVersion): Layout
       `it would have ${layout.pieces} pieces, more than ${MAX_PIECES}`,
       'share its parts one by one',
     )
+  if (layout.files.length > MAX_FILES)
+    throw unsupported(`it has more than ${MAX_FILES} files`, 'share its parts one by one, or as one archive')
+  if (infoBytes(layout, version) > MAX_INFO_BYTES)
+    throw unsupported(
+      `its info dictionary would have more than ${MAX_INFO_BYTES} bytes`,
+      version === 'v2' ? 'share its parts one by one' : 'try --v2, or share its parts one by one',
+    )
   return layout
+}
+
+/** What a file takes in both parts of a hybrid at most, with its pad, besides its path. */
+const FILE_BYTES = 200
+
+/** At most so many; asked before anything is hashed for it. */
+function infoBytes({ files, pieces }: Layout, version: TorrentVersion): number {
+  const lists = files.reduce((sum, { path }) => sum + FILE_BYTES + 2 * Buffer.byteLength(path), 0)
+  return lists + (version === 'v2' ? 0 : pieces * SHA1_BYTES)
 }
 
 /**

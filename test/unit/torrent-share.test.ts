@@ -90,6 +90,25 @@ describe('the layout of a share', () => {
     )
   })
 
+  it('is none where no client would read it', () => {
+    const tooMany = manifestOf(
+      Object.fromEntries(Array.from({ length: 100_001 }, (_, at) => [`f${at}`, [1]])),
+    )
+    assert.throws(() => shareLayout(tooMany, 'hybrid'), {
+      code: 'UNSUPPORTED',
+      message: /more than 100000 files/,
+    })
+    const long = manifestOf(
+      Object.fromEntries(Array.from({ length: 90_000 }, (_, at) => [`${'x'.repeat(200)}${at}`, [1]])),
+    )
+    assert.throws(() => shareLayout(long, 'hybrid'), { code: 'UNSUPPORTED', message: /info dictionary/ })
+    const large = manifestOf({ a: [MIB, 5] })
+    const [file] = large.entries
+    if (file?.kind === 'file') large.entries[0] = { ...file, size: 1_700_000 * MIB }
+    assert.throws(() => shareLayout(large, 'hybrid'), { code: 'UNSUPPORTED', message: /info dictionary/ })
+    assert.equal(shareLayout(large, 'v2').pieces, 1_700_000)
+  })
+
   it('is none where there is nothing in it', () => {
     for (const files of [{}, { a: [] }])
       assert.throws(() => shareLayout(manifestOf(files), 'hybrid'), {
