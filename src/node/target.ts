@@ -35,13 +35,8 @@ export function checkPeerAddress(address: string): string {
 }
 
 function parseLink(text: string): Target {
-  const { content, name, multiaddrs } = parseMagnet(text)
-  if (content === undefined)
-    throw new ShareError(
-      'BAD_LINK',
-      `not a link: ${printable(text, 60)} (it carries no CID)`,
-      '`share link CID` prints one; copy it whole, in quotes',
-    )
+  const { content, name, multiaddrs, v1, v2 } = parseMagnet(text)
+  if (content === undefined) throw withoutCid(text, v1 !== undefined || v2 !== undefined)
   return {
     ...parsePath(content),
     name: name === undefined ? undefined : safeName(name),
@@ -67,4 +62,12 @@ function parsePath(text: string): Target {
 function safeName(name: string): string | undefined {
   const clean = printable(name.replaceAll(/[/\\]/g, '_'), 200).trim()
   return clean === '' || clean === '.' || clean === '..' ? undefined : clean
+}
+
+function withoutCid(text: string, isTorrent: boolean): ShareError {
+  const reason = isTorrent ? 'it names a torrent, but no CID' : 'it carries no CID'
+  const hint = isTorrent
+    ? 'what only BitTorrent peers have cannot be fetched yet; a link that `share link` printed carries both'
+    : '`share link CID` prints one; copy it whole, in quotes'
+  return new ShareError('BAD_LINK', `not a link: ${printable(text, 60)} (${reason})`, hint)
 }

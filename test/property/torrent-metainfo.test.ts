@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { nameProblem } from '../../src/content/safe-names.ts'
@@ -18,6 +19,9 @@ import {
 import { readMetainfo, writeMetainfo } from '../../src/torrent/metainfo.ts'
 import { readInfo } from '../../src/torrent/read-info.ts'
 import { writeInfo } from '../../src/torrent/write-info.ts'
+
+/** What libtorrent made. */
+const FIXTURES = new URL('../../fixtures/torrent/', import.meta.url)
 
 const name = fc
   .oneof(
@@ -131,6 +135,53 @@ describe('a torrent', () => {
         },
       ),
       { numRuns: 1000 },
+    )
+  })
+
+  it('of libtorrent is refused with one error, or read, wherever it is cut, changed or spliced', () => {
+    const seeds = readdirSync(FIXTURES).map((file) => readFileSync(new URL(file, FIXTURES)))
+    const edit = fc.record({
+      at: fc.nat({ max: 1500 }),
+      what: fc.constantFrom('byte', 'cut', 'drop', 'insert'),
+      byte: fc.nat({ max: 255 }),
+      length: fc.nat({ max: 20 }),
+    })
+    const piece = fc.constantFrom(
+      'e',
+      'd',
+      'l',
+      'i-1e',
+      '0:',
+      '1:a',
+      '2:..',
+      'i9007199254740991e',
+      '4:pathl2:..e',
+      '4:attr1:l',
+      '4:attr1:p',
+      '6:lengthi0e',
+    )
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...seeds),
+        fc.array(fc.tuple(edit, piece), { minLength: 1, maxLength: 4 }),
+        (seed, edits) => {
+          let bytes = Buffer.from(seed)
+          for (const [{ at, what, byte, length }, text] of edits) {
+            const place = at % (bytes.length + 1)
+            const behind = bytes.subarray(place + (what === 'drop' ? length : 0))
+            if (what === 'byte') bytes[place] = byte
+            else if (what === 'cut') bytes = bytes.subarray(0, place)
+            else
+              bytes = Buffer.concat([
+                bytes.subarray(0, place),
+                Buffer.from(what === 'insert' ? text : ''),
+                behind,
+              ])
+          }
+          refusedOrRead(() => readMetainfo(bytes))
+        },
+      ),
+      { numRuns: 2000 },
     )
   })
 
