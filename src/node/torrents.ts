@@ -157,6 +157,7 @@ export class Torrents {
         return readFile(entry.cid, {
           getBlock: (cid) => this.#block(row, cid),
           range: { first: offset },
+          readAhead: READ_AHEAD,
           signal: either,
         })
       },
@@ -177,6 +178,9 @@ export class Torrents {
     )
   }
 }
+
+/** Leaves read while others are hashed. */
+const READ_AHEAD = 4
 
 /** Why a link goes without info hashes, rather than not at all. */
 const WITHOUT_HASHES: ReadonlySet<string> = new Set(['CONFLICT', 'UNSUPPORTED', 'VERIFICATION_FAILED'])

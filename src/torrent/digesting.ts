@@ -2,6 +2,7 @@
  * One pass over a share's bytes, which gives every digest that its torrents need: SHA-1 of each piece, and the node of v2's
  * hash tree that stands for it. Bytes are read ahead while others are hashed.
  */
+import { availableParallelism } from 'node:os'
 import { ShareError } from '../core/errors.ts'
 import { DigestThread, type PieceDigest } from './digest-thread.ts'
 import { SHA1_BYTES } from './info.ts'
@@ -24,8 +25,14 @@ export interface DigestingOptions {
   readonly keep: (digests: PieceDigests) => Promise<void>
 }
 
-/** Pieces being hashed or filled at once. */
-const BUFFERS = 4
+/** More threads than this would wait for the disk. */
+const MOST_THREADS = 4
+
+/** Pieces below which another thread is not worth its start. */
+const PIECES_A_THREAD = 16
+
+/** Pieces that a thread has: one that it hashes, and one to follow. */
+const BUFFERS_A_THREAD = 2
 
 /** Parts of the whole after which what is there is kept: a row is written whole each time. */
 const KEEPS = 16
@@ -42,7 +49,7 @@ export async function digestPieces(options: DigestingOptions): Promise<PieceDige
 
 class Digesting {
   readonly #options: DigestingOptions
-  readonly #thread = new DigestThread()
+  readonly #threads: readonly DigestThread[]
   readonly #sha1s: Uint8Array
   readonly #hashes: Uint8Array
   /** Pieces whose digests are here, and those of them that are kept. */
@@ -65,6 +72,9 @@ class Digesting {
     this.#done = known.sha1s.length / SHA1_BYTES
     this.#kept = this.#done
     this.#handedOver = this.#done
+    const worthwhile = Math.ceil((layout.pieces - this.#done) / PIECES_A_THREAD)
+    const count = Math.max(1, Math.min(availableParallelism(), MOST_THREADS, worthwhile))
+    this.#threads = Array.from({ length: count }, () => new DigestThread())
   }
 
   async run(): Promise<PieceDigests> {
@@ -87,9 +97,9 @@ class Digesting {
     return { sha1s: this.#sha1s, hashes: this.#hashes }
   }
 
-  /** Keeps what is there, and stops the thread. */
+  /** Keeps what is there, and stops the threads. */
   async end(): Promise<void> {
-    await this.#thread.close()
+    await Promise.all(this.#threads.map((thread) => thread.close()))
     if (this.#done > this.#kept) await this.#keep()
   }
 
@@ -112,7 +122,9 @@ class Digesting {
     const zeros = Math.min(pieceLength, length - this.#handedOver * pieceLength) - size
     const buffer = this.#buffer ?? (await this.#room())
     const tree = trees && file !== undefined ? { size: file.size, pieceLength } : undefined
-    const digest = this.#thread.digest({ buffer, size, zeros, file: tree })
+    const thread = this.#threads[this.#handedOver % this.#threads.length]
+    if (thread === undefined) throw new RangeError('there are no threads')
+    const digest = thread.digest({ buffer, size, zeros, file: tree })
     // it may fail while nobody waits for it yet
     digest.catch(() => {})
     this.#running.push(digest)
@@ -122,7 +134,8 @@ class Digesting {
   }
 
   async #room(): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#running.length < BUFFERS) return new Uint8Array(this.#options.layout.pieceLength)
+    if (this.#running.length < BUFFERS_A_THREAD * this.#threads.length)
+      return new Uint8Array(this.#options.layout.pieceLength)
     return this.#collect()
   }
 
