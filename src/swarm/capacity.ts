@@ -31,6 +31,9 @@ interface Sample {
 export class Capacity {
   #total = 0
   #samples: Sample[] = []
+  /** Of the samples; until the first of them is forgotten. */
+  #best = 0
+  #bestUntil = Number.POSITIVE_INFINITY
 
   moved(bytes: number): void {
     this.#total += bytes
@@ -48,21 +51,22 @@ export class Capacity {
     const last = this.#samples.at(-1)
     if (last !== undefined && now - last.at < SLOT_MS) last.rate = Math.max(last.rate, rate)
     else this.#samples.push({ at: now, rate })
+    this.#best = Math.max(this.#best, rate)
+    this.#bestUntil = Math.min(this.#bestUntil, now + MEMORY_MS)
   }
 
   /** Bytes a second. */
   rate(now: Millis): number {
-    const first = this.#samples[0]
-    if (first !== undefined && first.at < now - MEMORY_MS && this.#samples.length > 1) this.#forget(now)
-    let best = 0
-    for (const { rate } of this.#samples) if (rate > best) best = rate
-    return best || FIRST_GUESS
+    if (now > this.#bestUntil) this.#review(now)
+    return this.#best || FIRST_GUESS
   }
 
   /** The newest sample is kept however old it is: an idle link is still the same link. */
-  #forget(now: Millis): void {
-    const newest = this.#samples.slice(-1)
-    this.#samples = this.#samples.filter(({ at }) => at >= now - MEMORY_MS)
-    if (this.#samples.length === 0) this.#samples = newest
+  #review(now: Millis): void {
+    const oldest = now - MEMORY_MS
+    while (this.#samples.length > 1 && (this.#samples[0]?.at ?? now) < oldest) this.#samples.shift()
+    this.#bestUntil = (this.#samples[0]?.at ?? now) + MEMORY_MS
+    this.#best = 0
+    for (const { rate } of this.#samples) this.#best = Math.max(this.#best, rate)
   }
 }

@@ -4,7 +4,6 @@
  * has passed on most of what it was the first to get, so that peers which keep everything to themselves come last.
  */
 import type { PeerKey } from '../core/types.ts'
-import { PiecePicker } from './piece-picker.ts'
 import type { Swarm } from './swarm.ts'
 import { type SwarmPeer, waitingBytes } from './swarm-peer.ts'
 
@@ -41,32 +40,26 @@ export class Offering {
   /** Everything was here from the start. */
   seeds = false
   readonly #swarm: Swarm
-  /** What we have, by how many peers have or expect it. */
-  readonly #picker: PiecePicker
-  /** Pieces offered and not answered yet, by peer. */
-  readonly #offered = new Map<PeerKey, Set<number>>()
   /** Who was the first to get a piece from this seeder. */
   readonly #firstTo = new Map<number, SwarmPeer | typeof PASSED_ON>()
-  /** `share` peers that lack something. */
-  readonly #receivers = new Set<SwarmPeer>()
+  /** `share` peers that lack something, by slot. */
+  readonly #receivers: (SwarmPeer | undefined)[] = []
   #offers = 0
   /** The earliest time at which a peer that is left alone now may be offered something. */
   retryAt = Number.POSITIVE_INFINITY
 
   constructor(swarm: Swarm) {
     this.#swarm = swarm
-    this.#picker = new PiecePicker(swarm.common.prng, swarm.common.policy.rarest)
   }
 
   /** Whether there is anything to offer and anybody to take it. */
   get wanted(): boolean {
-    return this.#receivers.size > 0 && this.#swarm.pieces.have.count > 0
+    return this.#swarm.pieces.have.count > 0 && this.#receivers.some((peer) => peer !== undefined)
   }
 
   // --- what is known
 
-  grow(pieces: number): void {
-    this.#picker.grow(pieces)
+  grow(): void {
     for (const peer of this.#swarm.peers.values()) this.#receive(peer)
   }
 
@@ -75,21 +68,14 @@ export class Offering {
   }
 
   #receive(peer: SwarmPeer): void {
-    if (peer.wire !== 'share' || peer.has.count >= this.#swarm.pieces.length) this.#receivers.delete(peer)
-    else this.#receivers.add(peer)
-  }
-
-  /** We have a piece more. */
-  add(piece: number): void {
-    this.#picker.add(piece)
+    const lacks = peer.has.count < this.#swarm.pieces.length
+    this.#receivers[peer.slot] = peer.wire === 'share' && lacks ? peer : undefined
   }
 
   /** A peer has a piece. */
   gained(peer: SwarmPeer, piece: number): void {
-    if (!peer.expects.delete(piece)) this.#picker.count(piece, 1)
-    if (this.#offered.get(peer.key)?.delete(piece) === true) this.#picker.count(piece, -1)
-    peer.dullUntil = 0
-    if (peer.has.count >= this.#swarm.pieces.length) this.#receivers.delete(peer)
+    if (peer.dullUntil > 0) peer.dullUntil = 0
+    if (peer.has.count >= this.#swarm.pieces.length) this.#receivers[peer.slot] = undefined
     if (!this.seeds) return
     const first = this.#firstTo.get(piece)
     if (first === peer || first === PASSED_ON) return
@@ -98,25 +84,20 @@ export class Offering {
   }
 
   /** A peer lacks what it was thought to have. */
-  lost(peer: SwarmPeer, piece: number): void {
-    this.#picker.count(piece, -1)
+  lost(peer: SwarmPeer): void {
     this.#receive(peer)
   }
 
   expects(peer: SwarmPeer, piece: number): void {
-    if (!peer.has.has(piece) && peer.expects.add(piece)) this.#picker.count(piece, 1)
+    if (!peer.has.has(piece)) peer.expects.add(piece)
   }
 
   expectsNoMore(peer: SwarmPeer, piece: number): void {
-    if (peer.expects.delete(piece)) this.#picker.count(piece, -1)
+    peer.expects.delete(piece)
   }
 
   left(peer: SwarmPeer): void {
-    for (const piece of peer.has) this.#picker.count(piece, -1)
-    for (const piece of peer.expects) this.#picker.count(piece, -1)
-    for (const piece of this.#offered.get(peer.key) ?? []) this.#picker.count(piece, -1)
-    this.#offered.delete(peer.key)
-    this.#receivers.delete(peer)
+    this.#receivers[peer.slot] = undefined
     for (const [piece, first] of this.#firstTo) if (first === peer) this.#firstTo.delete(piece)
   }
 
@@ -127,7 +108,7 @@ export class Offering {
     this.#offers++
     peer.unstarted += waitingBytes(this.sizeOf(piece))
     if (piece === undefined) return
-    this.#reserve(peer, piece)
+    peer.offered.add(piece)
     if (!this.seeds || this.#firstTo.has(piece)) return
     this.#firstTo.set(piece, peer)
     peer.unreplicated++
@@ -143,7 +124,7 @@ export class Offering {
   answered({ peer, piece, givenUp }: Choice & { readonly givenUp: boolean }, taken: boolean): void {
     if (!givenUp) peer.unstarted -= waitingBytes(this.sizeOf(piece))
     if (piece === undefined) return
-    if (this.#offered.get(peer.key)?.delete(piece) === true) this.#picker.count(piece, -1)
+    peer.offered.delete(piece)
     if (taken) this.expects(peer, piece)
     else this.#withdraw(peer, piece)
   }
@@ -163,15 +144,8 @@ export class Offering {
   /** A piece that a peer which asks on its own should ask for; counts as under way there until the peer has it. */
   suggestion(peer: SwarmPeer): number | undefined {
     const piece = this.#pieceFor(peer, () => false)
-    if (piece === undefined) return undefined
-    this.#reserve(peer, piece)
+    if (piece !== undefined) peer.offered.add(piece)
     return piece
-  }
-
-  /** The piece may be under way there soon; until that is known it counts as if it were. */
-  #reserve(peer: SwarmPeer, piece: number): void {
-    this.#offered.set(peer.key, (this.#offered.get(peer.key) ?? new Set()).add(piece))
-    this.#picker.count(piece, 1)
   }
 
   // --- choosing
@@ -181,65 +155,77 @@ export class Offering {
    * already is not offered to it.
    */
   choose(now: number, startsAt: number, asks: Asks): Choice | undefined {
-    this.retryAt = Number.POSITIVE_INFINITY
-    const candidates = this.#candidates(now, startsAt)
-    for (const peer of candidates) {
+    const { common, holdings } = this.#swarm
+    const refused = new Set<SwarmPeer>()
+    const mayTake = (peer: SwarmPeer): boolean =>
+      this.#waitsFor(peer, now, startsAt) === 0 && !refused.has(peer)
+    for (;;) {
+      const peer = this.#first((slot) => holdings.takes(slot) > 0, mayTake)
+      if (peer === undefined) break
       const piece = this.#pieceFor(peer, asks)
       if (piece !== undefined) return { peer, piece }
+      refused.add(peer)
     }
-    return this.#swarm.common.policy.split ? this.#unneeded(candidates) : undefined
+    refused.clear()
+    // one that waits for something that we could send a part of
+    const peer = common.policy.split ? this.#first((slot) => holdings.lacks(slot) > 0, mayTake) : undefined
+    if (peer !== undefined) return { peer, piece: undefined }
+    this.#waitForAny(now, startsAt)
+    return undefined
   }
 
-  /** Peers that may be offered something now, the most deserving first. */
-  #candidates(now: number, startsAt: number): SwarmPeer[] {
-    const ranked: { peer: SwarmPeer; rank: number }[] = []
-    const optimistic = this.#offers % OPTIMISTIC_EVERY === 0
+  /** The most deserving of those whose slots are eligible and that may take something; any of equals. */
+  #first(eligible: (slot: number) => boolean, mayTake: (peer: SwarmPeer) => boolean): SwarmPeer | undefined {
+    const { holdings, common } = this.#swarm
+    let first: SwarmPeer | undefined
+    let least = Number.POSITIVE_INFINITY
+    let equals = 0
+    for (let slot = 0; slot < this.#receivers.length; slot++) {
+      // what is looked up by slot comes first: most are out by then
+      if (!eligible(slot) || (!this.#ranksBySpread && holdings.held(slot) > least)) continue
+      const peer = this.#receivers[slot]
+      if (peer === undefined || !mayTake(peer)) continue
+      const rank = this.#rank(peer)
+      if (rank > least) continue
+      equals = rank < least ? 1 : equals + 1
+      if (common.prng.below(equals) === 0) first = peer
+      least = rank
+    }
+    return first
+  }
+
+  /** Ms until the peer may be offered something that starts then; Infinity where that does not depend on time. */
+  #waitsFor(peer: SwarmPeer, now: number, startsAt: number): number {
+    if (peer.unstarted >= MOST_UNSTARTED_BYTES) return Number.POSITIVE_INFINITY
+    if (peer.dullUntil > now) return peer.dullUntil - now
+    return Math.max(0, peer.busyUntil - startsAt)
+  }
+
+  #waitForAny(now: number, startsAt: number): void {
+    this.retryAt = Number.POSITIVE_INFINITY
     for (const peer of this.#receivers) {
-      if (peer.unstarted >= MOST_UNSTARTED_BYTES) continue
-      if (peer.dullUntil > now) this.retryAt = Math.min(this.retryAt, peer.dullUntil)
-      else if (peer.busyUntil > startsAt)
-        this.retryAt = Math.min(this.retryAt, peer.busyUntil - (startsAt - now))
-      else ranked.push({ peer, rank: this.#rank(peer, optimistic) })
+      const ms = peer === undefined ? 0 : this.#waitsFor(peer, now, startsAt)
+      if (ms > 0) this.retryAt = Math.min(this.retryAt, now + ms)
     }
-    return ranked.sort((a, b) => a.rank - b.rank).map(({ peer }) => peer)
   }
 
-  #rank(peer: SwarmPeer, optimistic: boolean): number {
-    const { prng, policy } = this.#swarm.common
-    const tie = prng.unit() / 10_000
-    const last = !optimistic && policy.reciprocity && this.#rides(peer) ? 1e9 : 0
-    if (this.seeds && policy.unreplicated)
-      return last + peer.unreplicated + EXPECTED_WEIGHT * peer.expects.count + tie
-    return last + peer.has.count + peer.expects.count + tie
+  get #ranksBySpread(): boolean {
+    return this.seeds && this.#swarm.common.policy.unreplicated
   }
 
-  #rides({ servedWhileUseful, received }: SwarmPeer): boolean {
+  #rank(peer: SwarmPeer): number {
+    const last = this.#isRiding(peer) ? 1e9 : 0
+    if (this.#ranksBySpread) return last + peer.unreplicated + EXPECTED_WEIGHT * peer.expects.count
+    return last + this.#swarm.holdings.held(peer.slot)
+  }
+
+  #isRiding({ servedWhileUseful, received }: SwarmPeer): boolean {
+    if (!this.#swarm.common.policy.reciprocity || this.#offers % OPTIMISTIC_EVERY === 0) return false
     return servedWhileUseful > GRACE_BYTES && received < servedWhileUseful * RIDES
   }
 
-  #pieceFor(peer: SwarmPeer, asks: Asks): number | undefined {
-    if (!this.#hasNews(peer)) return undefined
-    const offered = this.#offered.get(peer.key)
-    return this.#picker.pick(
-      (piece) => peer.lacks(piece) && offered?.has(piece) !== true && !asks(peer.key, piece),
-    )
-  }
-
-  /** Whether we have anything that the peer lacks; eight pieces at a time, since the answer is often no. */
-  #hasNews({ has, expects }: SwarmPeer): boolean {
-    const { bytes } = this.#swarm.pieces.have
-    for (let at = 0; at < bytes.length; at++)
-      if (((bytes[at] ?? 0) & ~(has.bytes[at] ?? 0) & ~(expects.bytes[at] ?? 0)) !== 0) return true
-    return false
-  }
-
-  /** A peer that waits for something that we could send a part of. */
-  #unneeded(candidates: readonly SwarmPeer[]): Choice | undefined {
-    const { bytes } = this.#swarm.pieces.have
-    for (const peer of candidates) {
-      for (let at = 0; at < bytes.length; at++)
-        if (((bytes[at] ?? 0) & ~(peer.has.bytes[at] ?? 0)) !== 0) return { peer, piece: undefined }
-    }
-    return undefined
+  #pieceFor({ slot, key }: SwarmPeer, asks: Asks): number | undefined {
+    const { common, holdings } = this.#swarm
+    return holdings.pick(slot, common.policy.rarest, common.prng, (piece) => !asks(key, piece))
   }
 }

@@ -7,10 +7,11 @@ import type { Prng } from '../core/prng.ts'
 export class PiecePicker {
   readonly #prng: Prng
   readonly #rarest: boolean
-  readonly #buckets: number[][] = [[]]
+  /** Filled when something is picked for the first time: among peers that offer, nothing ever is. */
+  #buckets: number[][] | undefined
   /** Per piece: how many peers have it, and its position in its bucket, or -1 when it cannot be picked. */
-  readonly #availability: number[] = []
-  readonly #position: number[] = []
+  #availability = new Int32Array(0)
+  #position = new Int32Array(0)
   #size = 0
 
   /** Without `rarest` all pieces are alike. */
@@ -21,10 +22,11 @@ export class PiecePicker {
 
   /** Makes room for pieces up to `length`; the new ones are not pickable yet. */
   grow(length: number): void {
-    while (this.#availability.length < length) {
-      this.#availability.push(0)
-      this.#position.push(-1)
-    }
+    const [availability, position] = [this.#availability, this.#position]
+    this.#availability = new Int32Array(length)
+    this.#availability.set(availability)
+    this.#position = new Int32Array(length).fill(-1)
+    this.#position.set(position)
   }
 
   /** How many pieces may be picked. */
@@ -42,28 +44,29 @@ export class PiecePicker {
 
   add(piece: number): void {
     if (this.includes(piece)) return
-    this.#insert(piece, this.#rarest ? this.availability(piece) : 0)
+    this.#position[piece] = 0
+    if (this.#buckets !== undefined) this.#insert(this.#buckets, piece)
     this.#size++
   }
 
   remove(piece: number): void {
     if (!this.includes(piece)) return
-    this.#take(piece, this.#rarest ? this.availability(piece) : 0)
+    if (this.#buckets !== undefined) this.#take(this.#buckets, piece)
+    this.#position[piece] = -1
     this.#size--
   }
 
   /** One peer more (+1) or fewer (-1) has the piece. */
   count(piece: number, by: 1 | -1): void {
-    const before = this.availability(piece)
-    const after = Math.max(0, before + by)
-    this.#availability[piece] = after
-    if (!this.#rarest || !this.includes(piece)) return
-    this.#take(piece, before)
-    this.#insert(piece, after)
+    const buckets = this.#rarest && this.includes(piece) ? this.#buckets : undefined
+    if (buckets !== undefined) this.#take(buckets, piece)
+    this.#availability[piece] = Math.max(0, this.availability(piece) + by)
+    if (buckets !== undefined) this.#insert(buckets, piece)
   }
 
   /** The rarest piece that `accepts`, any of those equally rare, or undefined. */
   pick(accepts: (piece: number) => boolean): number | undefined {
+    this.#buckets ??= this.#filled()
     for (const bucket of this.#buckets) {
       if (bucket.length === 0) continue
       const from = this.#prng.below(bucket.length)
@@ -75,25 +78,31 @@ export class PiecePicker {
     return undefined
   }
 
-  #bucket(availability: number): number[] {
-    while (this.#buckets.length <= availability) this.#buckets.push([])
-    return this.#buckets[availability] ?? []
+  #filled(): number[][] {
+    const buckets: number[][] = []
+    for (let piece = 0; piece < this.#position.length; piece++)
+      if (this.includes(piece)) this.#insert(buckets, piece)
+    return buckets
   }
 
-  #insert(piece: number, availability: number): void {
-    const bucket = this.#bucket(availability)
+  #bucket(buckets: number[][], piece: number): number[] {
+    const at = this.#rarest ? this.availability(piece) : 0
+    while (buckets.length <= at) buckets.push([])
+    return buckets[at] ?? []
+  }
+
+  #insert(buckets: number[][], piece: number): void {
+    const bucket = this.#bucket(buckets, piece)
     this.#position[piece] = bucket.length
     bucket.push(piece)
   }
 
-  #take(piece: number, availability: number): void {
-    const bucket = this.#bucket(availability)
+  #take(buckets: number[][], piece: number): void {
+    const bucket = this.#bucket(buckets, piece)
     const at = this.#position[piece] ?? -1
     const last = bucket.pop()
-    if (last !== undefined && last !== piece) {
-      bucket[at] = last
-      this.#position[last] = at
-    }
-    this.#position[piece] = -1
+    if (last === undefined || last === piece) return
+    bucket[at] = last
+    this.#position[last] = at
   }
 }

@@ -220,10 +220,10 @@ export class Pulling {
   /** A peer has this piece now: silent ones need not be waited for. */
   releaseFromSnubbed(piece: number, now: Millis, out: SwarmAction[]): void {
     const { pieces } = this.#swarm
-    if (pieces.state(piece) !== 'requested') return
-    const sources = [...(pieces.incoming.get(piece)?.sources ?? [])]
+    const sources = pieces.incoming.get(piece)?.sources
+    if (sources === undefined || pieces.state(piece) !== 'requested') return
     if (!sources.every((source) => source.peer.pipeline.snubbed)) return
-    for (const source of sources) this.#swarm.cancel(source, now, out)
+    for (const source of [...sources]) this.#swarm.cancel(source, now, out)
   }
 }
 

@@ -6,7 +6,7 @@ const SLOT_MS = 500
 const SLOTS = 10
 
 export class RateMeter {
-  readonly #slots = new Float64Array(SLOTS)
+  readonly #slots = Array<number>(SLOTS).fill(0)
   #current = 0
   #first: number | undefined
   total = 0

@@ -241,10 +241,12 @@ export class Scheduler {
 
   #has(swarm: Swarm, peer: SwarmPeer, pieces: readonly number[], now: Millis, out: SwarmAction[]): void {
     const dull = peer.dullUntil > now
-    if (pieces.length > 0) peer.answered = true
+    if (!peer.answered && pieces.length > 0) peer.answered = true
     swarm.gain(peer, pieces, out)
-    for (const piece of pieces) peer.advised.delete(piece)
-    suggest(swarm, peer, out)
+    if (peer.wire === 'bittorrent') {
+      for (const piece of pieces) peer.advised.delete(piece)
+      suggest(swarm, peer, out)
+    }
     if (dull) this.#uploading.stir()
     if (swarm.pieces.have.complete) return
     for (const piece of pieces) swarm.pulling.releaseFromSnubbed(piece, now, out)

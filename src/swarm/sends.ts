@@ -20,6 +20,8 @@ const WHOLE_BYTES = 1 << 20
 /** So small a send still counts as this part of one. */
 const LEAST_WEIGHT = 1 / 16
 
+const NOBODY: ReadonlySet<PeerKey> = new Set()
+
 interface Send {
   readonly request: Request
   readonly peer: SwarmPeer
@@ -122,12 +124,14 @@ export class Sends {
 
   /** Bytes a second that the sends take; a young one counts with its part of the estimate. */
   used(now: Millis): number {
+    let running = 0
+    for (const send of this.#sends) if (this.#runs(send, now)) running++
+    const share = this.rate(now) / Math.max(1, running)
     let used = 0
-    const running = [...this.#sends].filter((send) => this.#runs(send, now))
-    const share = this.rate(now) / Math.max(1, running.length)
-    for (const { peer, progress } of running) {
-      const { rate, since } = progress
-      const young = now - since <= peer.roundTrip
+    for (const send of this.#sends) {
+      if (!this.#runs(send, now)) continue
+      const { rate, since } = send.progress
+      const young = now - since <= send.peer.roundTrip
       used += rate === undefined || young ? Math.max(rate ?? 0, share) : rate
     }
     return used
@@ -142,10 +146,11 @@ export class Sends {
   }
 
   /** Peers that do not take what they are sent: each holds up itself alone. */
-  stalled(now: Millis): Set<PeerKey> {
-    const peers = new Set<PeerKey>()
-    for (const send of this.#sends) if (this.#stalls(send, now)) peers.add(send.request.peer)
-    return peers
+  stalled(now: Millis): ReadonlySet<PeerKey> {
+    let peers: Set<PeerKey> | undefined
+    for (const send of this.#sends)
+      if (this.#stalls(send, now)) peers = (peers ?? new Set()).add(send.request.peer)
+    return peers ?? NOBODY
   }
 
   /** Whether it uses the link: something of it has yet to leave, and does. */

@@ -2,6 +2,7 @@
 import { Bitfield } from '../core/bitfield.ts'
 import type { Millis, PeerKey } from '../core/types.ts'
 import type { PeerView, Wire } from './events.ts'
+import { EXPECTS, HAS, HeldPieces, type Holdings, OFFERED } from './holdings.ts'
 import type { Source } from './incoming-piece.ts'
 import { Pipeline } from './pipeline.ts'
 
@@ -25,17 +26,20 @@ export function waitingBytes(bytes: number): number {
 export class SwarmPeer {
   readonly key: PeerKey
   readonly wire: Wire
-  has: Bitfield
+  readonly has: HeldPieces
   /** On their way to it from somebody. */
-  expects: Bitfield
+  readonly expects: HeldPieces
+  /** Offered to it and not answered, or suggested and not here. */
+  readonly offered: HeldPieces
+  /** Its number in the swarm. */
+  readonly slot: number
+  readonly #holdings: Holdings
 
   // --- as a source
   readonly pipeline = new Pipeline()
   /** What it is to send us, in the order asked. */
   readonly sources = new Map<number, Source>()
   bytesRequested = 0
-  /** How many of its pieces we lack. */
-  useful = 0
   /** It serves no requests but for what it offered. On Bitswap there is no choke. */
   choked: boolean
   interested = false
@@ -73,23 +77,34 @@ export class SwarmPeer {
   roundTrip = FIRST_ROUND_TRIP_MS
   #answers = 0
 
-  constructor(key: PeerKey, wire: Wire, pieces: number) {
+  constructor(key: PeerKey, wire: Wire, pieces: number, holdings: Holdings) {
     this.key = key
     this.wire = wire
     this.choked = wire !== 'bitswap'
     this.choking = wire !== 'bitswap'
     this.answered = wire !== 'bitswap'
-    this.has = new Bitfield(pieces)
-    this.expects = new Bitfield(pieces)
-    this.#standing = new Bitfield(pieces)
-    this.#unanswered = new Bitfield(pieces)
+    this.#holdings = holdings
+    this.slot = holdings.join()
+    this.has = new HeldPieces(holdings, HAS, this.slot)
+    this.expects = new HeldPieces(holdings, EXPECTS, this.slot)
+    this.offered = new HeldPieces(holdings, OFFERED, this.slot)
+    this.#standing = new Bitfield(this.#asked(pieces))
+    this.#unanswered = new Bitfield(this.#asked(pieces))
+  }
+
+  /** Of so many pieces, how many questions may be about: elsewhere what a peer has is told unasked. */
+  #asked(pieces: number): number {
+    return this.wire === 'bitswap' ? pieces : 0
+  }
+
+  /** How many of its pieces we lack. */
+  get useful(): number {
+    return this.#holdings.useful(this.slot)
   }
 
   grow(pieces: number): void {
-    this.has = this.has.resized(pieces)
-    this.expects = this.expects.resized(pieces)
-    this.#standing = this.#standing.resized(pieces)
-    this.#unanswered = this.#unanswered.resized(pieces)
+    this.#standing = this.#standing.resized(this.#asked(pieces))
+    this.#unanswered = this.#unanswered.resized(this.#asked(pieces))
   }
 
   view(): PeerView {
@@ -104,11 +119,6 @@ export class SwarmPeer {
 
   mayHave(piece: number): boolean {
     return !this.answered || this.has.has(piece)
-  }
-
-  /** Whether it takes another piece, as far as we know. */
-  lacks(piece: number): boolean {
-    return !this.has.has(piece) && !this.expects.has(piece)
   }
 
   /** An offer was answered after so long. */

@@ -9,6 +9,7 @@ import { Accepting } from './accepting.ts'
 import { Choker } from './choker.ts'
 import type { Downlink } from './downlink.ts'
 import type { SwarmAction, SwarmEvent, Wire } from './events.ts'
+import { Holdings } from './holdings.ts'
 import { Source } from './incoming-piece.ts'
 import type { Limiter } from './limiter.ts'
 import { Offering } from './offering.ts'
@@ -38,7 +39,12 @@ export class Swarm {
   readonly root: RootKey
   readonly common: Common
   readonly pieces: Pieces
+  /** Which peers have, expect and are offered which pieces. */
+  readonly holdings = new Holdings()
   readonly peers = new Map<PeerKey, SwarmPeer>()
+  readonly #bySlot: (SwarmPeer | undefined)[] = []
+  /** Those that wait for an answer when a piece comes. */
+  readonly #onBitswap = new Set<SwarmPeer>()
   readonly offering: Offering
   readonly accepting: Accepting
   readonly pulling: Pulling
@@ -91,7 +97,8 @@ export class Swarm {
 
   #extend(sizes: ArrayLike<number>, final: boolean): void {
     this.pieces.grow(sizes, final)
-    this.offering.grow(this.pieces.length)
+    this.holdings.grow(this.pieces.length)
+    this.offering.grow()
     for (const peer of this.peers.values()) peer.grow(this.pieces.length)
   }
 
@@ -100,8 +107,10 @@ export class Swarm {
   join(key: PeerKey, wire: Wire): SwarmPeer {
     const known = this.peers.get(key)
     if (known !== undefined) return known
-    const peer = new SwarmPeer(key, wire, this.pieces.length)
+    const peer = new SwarmPeer(key, wire, this.pieces.length, this.holdings)
     this.peers.set(key, peer)
+    this.#bySlot[peer.slot] = peer
+    if (wire === 'bitswap') this.#onBitswap.add(peer)
     this.offering.joined(peer)
     return peer
   }
@@ -110,17 +119,20 @@ export class Swarm {
   leave(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
     this.peers.delete(peer.key)
     for (const source of [...peer.sources.values()]) this.lose(source, now, out)
-    for (const piece of peer.has) this.pieces.picker.count(piece, -1)
+    for (let piece = 0; piece < this.pieces.length; piece++)
+      if (peer.has.has(piece)) this.pieces.picker.count(piece, -1)
     this.offering.left(peer)
+    this.holdings.leave(peer.slot)
+    this.#bySlot[peer.slot] = undefined
+    this.#onBitswap.delete(peer)
   }
 
   /** The peer has these pieces. */
   gain(peer: SwarmPeer, pieces: readonly number[], out: SwarmAction[]): void {
     for (const piece of pieces) {
-      peer.retire(piece)
-      if (!peer.has.add(piece)) continue
+      if (peer.wire === 'bitswap') peer.retire(piece)
+      if (!this.holdings.gain(peer.slot, piece)) continue
       this.pieces.picker.count(piece, 1)
-      if (!this.pieces.has(piece)) peer.useful++
       this.offering.gained(peer, piece)
     }
     this.#tellInterest(peer, out)
@@ -136,8 +148,7 @@ export class Swarm {
       if (!peer.has.delete(piece)) continue
       peer.askAgain(piece)
       this.pieces.picker.count(piece, -1)
-      if (!this.pieces.has(piece)) peer.useful--
-      this.offering.lost(peer, piece)
+      this.offering.lost(peer)
     }
     this.#tellInterest(peer, out)
   }
@@ -297,19 +308,17 @@ export class Swarm {
 
   #arrived(piece: number, out: SwarmAction[]): void {
     this.pieces.stored(piece)
-    this.offering.add(piece)
-    for (const peer of this.peers.values()) {
-      if (!peer.has.has(piece)) continue
-      peer.useful--
-      this.#tellInterest(peer, out)
-    }
+    this.holdings.own(piece)
+    this.holdings.forHolders(piece, (slot) => {
+      const peer = this.#bySlot[slot]
+      if (peer !== undefined && this.holdings.useful(slot) === 0) this.#tellInterest(peer, out)
+    })
   }
 
   /** Whoever waits for the piece is told that it is here, and is not asked for it any more. */
   #tellHave(piece: number, out: SwarmAction[]): void {
-    for (const peer of this.peers.values())
-      if (peer.wire === 'bitswap' && peer.retire(piece))
-        out.push({ type: 'unask', root: this.root, peer: peer.key, piece })
+    for (const peer of this.#onBitswap)
+      if (peer.retire(piece)) out.push({ type: 'unask', root: this.root, peer: peer.key, piece })
     out.push({ type: 'have', root: this.root, piece })
   }
 
@@ -353,7 +362,8 @@ export class Swarm {
     }
     check(bytes === peer.bytesRequested, `${peer.key}: ${bytes} in flight, counted ${peer.bytesRequested}`)
     let useful = 0
-    for (const piece of peer.has) if (!this.pieces.has(piece)) useful++
+    for (let piece = 0; piece < this.pieces.length; piece++)
+      if (peer.has.has(piece) && !this.pieces.has(piece)) useful++
     check(useful === peer.useful, `${peer.key} has ${useful} that we lack, counted ${peer.useful}`)
     check(peer.unstarted >= 0, `${peer.key} has ${peer.unstarted} bytes unstarted`)
   }

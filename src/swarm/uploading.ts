@@ -234,17 +234,11 @@ export class Uploading {
     return retryAt
   }
 
-  *#inTurn(): Generator<Swarm> {
-    const last = this.#last === undefined ? undefined : this.#swarms.get(this.#last)
-    let passed = last === undefined
-    const before: Swarm[] = []
-    for (const swarm of this.#swarms.values()) {
-      if (!swarm.offering.wanted) continue
-      if (passed) yield swarm
-      else before.push(swarm)
-      if (swarm === last) passed = true
-    }
-    yield* before
+  /** Those that have anything to offer; that of the last offer comes last. */
+  #inTurn(): Swarm[] {
+    const swarms = [...this.#swarms.values()]
+    const next = swarms.findIndex(({ root }) => root === this.#last) + 1
+    return [...swarms.slice(next), ...swarms.slice(0, next)].filter(({ offering }) => offering.wanted)
   }
 
   #offer(swarm: Swarm, choice: Choice, { rate, start }: Terms, now: Millis, out: SwarmAction[]): void {

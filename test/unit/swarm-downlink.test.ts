@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { millis, peerKey } from '../../src/core/types.ts'
 import { Downlink } from '../../src/swarm/downlink.ts'
+import { Holdings } from '../../src/swarm/holdings.ts'
 import { Source } from '../../src/swarm/incoming-piece.ts'
 import { SwarmPeer } from '../../src/swarm/swarm-peer.ts'
 
@@ -40,7 +41,7 @@ function downlink(...transfers: readonly Incoming[]): { link: Downlink; sources:
 function source(link: Downlink, { rate, bytes, startsAt = 0 }: Incoming, since: number): Source {
   const now = millis(since)
   return new Source({
-    peer: new SwarmPeer(peerKey('A'), 'share', 1),
+    peer: new SwarmPeer(peerKey('A'), 'share', 1, new Holdings()),
     piece: 0,
     span: { begin: 0, end: bytes },
     announced: rate,

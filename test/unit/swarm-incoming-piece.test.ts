@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { millis, peerKey } from '../../src/core/types.ts'
 import { Capacity } from '../../src/swarm/capacity.ts'
+import { Holdings } from '../../src/swarm/holdings.ts'
 import { IncomingPiece, Source } from '../../src/swarm/incoming-piece.ts'
 import { SwarmPeer } from '../../src/swarm/swarm-peer.ts'
 
@@ -14,7 +15,7 @@ class Bench {
   asks(peer: string, begin: number, end: number): Source {
     const now = millis(0)
     const source = new Source({
-      peer: new SwarmPeer(peerKey(peer), 'share', 1),
+      peer: new SwarmPeer(peerKey(peer), 'share', 1, new Holdings()),
       piece: 0,
       span: { begin, end },
       announced: 1_000,
@@ -88,7 +89,7 @@ describe('a piece on its way in', () => {
   it('by one message is that of its sender alone', () => {
     const bench = new Bench()
     bench.piece.arrived(bench.asks('A', 0, 100), 0, 30)
-    const sender = new SwarmPeer(peerKey('B'), 'bitswap', 1)
+    const sender = new SwarmPeer(peerKey('B'), 'bitswap', 1, new Holdings())
     bench.piece.filled(sender)
     assert.ok(bench.piece.complete)
     assert.deepEqual([...bench.piece.senders], [sender])

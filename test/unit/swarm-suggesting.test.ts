@@ -29,7 +29,7 @@ describe('a peer that asks on its own', () => {
     assert.equal(told.length, 5)
     told.push(...suggested(swarm.has('A', two), 'A'))
     assert.equal(told.length, 6)
-    for (const piece of everything(8)) told.push(...suggested(swarm.has('A', piece), 'A'))
+    for (const piece of told) told.push(...suggested(swarm.has('A', piece), 'A'))
     assert.deepEqual(told.toSorted(), everything(8), 'each once')
   })
 
