@@ -48,7 +48,7 @@ export class Accepting {
     const startsAt = now + wait
     const ms = this.#putsOff(peer, piece, startsAt, now)
     if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: Math.ceil(ms) + wait })
-    else this.#swarm.request(peer, piece, span, { rate, startsAt }, now, out)
+    else this.#swarm.asking.request(peer, piece, span, { rate, startsAt }, now, out)
   }
 
   /** Ms by which an offer comes too soon. */
@@ -80,7 +80,7 @@ export class Accepting {
       book.forget()
     }
     const [hole] = book.holes()
-    return hole === undefined || eager || book.undivided ? hole : this.#swarm.limited(hole)
+    return hole === undefined || eager || book.undivided ? hole : this.#swarm.asking.limited(hole)
   }
 
   /** Ms that a transfer has to wait for the downlink, or for a limit. */
@@ -99,10 +99,10 @@ export class Accepting {
       out.push({ type: 'decline', root, peer: peer.key, piece: undefined })
       return
     }
-    this.#swarm.shorten(slowest, bytes, out)
+    this.#swarm.asking.shorten(slowest, bytes, out)
     const span = { begin: slowest.end, end: slowest.end + bytes }
     const promised = { rate: offer.rate, startsAt: now + peer.roundTrip }
-    this.#swarm.request(peer, slowest.piece, span, promised, now, out)
+    this.#swarm.asking.request(peer, slowest.piece, span, promised, now, out)
   }
 
   /** What will come last of all that this peer could send. */

@@ -134,7 +134,7 @@ export class Pulling {
     const { pace } = peer.pipeline
     const rate = pace / (peer.sources.size + 1) || this.#swarm.common.downlink.rate(now)
     const startsAt = now + peer.roundTrip
-    this.#swarm.request(peer, piece, this.#span(peer, piece, out), { rate, startsAt }, now, out)
+    this.#swarm.asking.request(peer, piece, this.#span(peer, piece, out), { rate, startsAt }, now, out)
     return true
   }
 
@@ -150,7 +150,7 @@ export class Pulling {
       return whole
     }
     const [hole = whole] = book.holes()
-    return this.#swarm.limited(hole)
+    return this.#swarm.asking.limited(hole)
   }
 
   /**
@@ -199,7 +199,7 @@ export class Pulling {
     for (const source of [...peer.sources.values()]) {
       if (deadlineOf(source) > now) continue
       peer.pipeline.snub(now)
-      this.#swarm.cancel(source, now, out)
+      this.#swarm.asking.cancel(source, now, out)
     }
   }
 
@@ -211,7 +211,7 @@ export class Pulling {
     const presumed = [...peers.values()].some((other) => !other.answered && !other.pipeline.snubbed)
     for (const source of [...peer.sources.values()]) {
       const others = pieces.picker.availability(source.piece) - (peer.has.has(source.piece) ? 1 : 0)
-      if (others > 0 || presumed) this.#swarm.cancel(source, now, out)
+      if (others > 0 || presumed) this.#swarm.asking.cancel(source, now, out)
     }
     if (peer.sources.size === 0 || peer.wire !== 'bitswap') return
     out.push({ type: 'remind', root, peer: peer.key, pieces: [...peer.sources.keys()] })
@@ -223,7 +223,7 @@ export class Pulling {
     const sources = pieces.incoming.get(piece)?.sources
     if (sources === undefined || pieces.state(piece) !== 'requested') return
     if (!sources.every((source) => source.peer.pipeline.snubbed)) return
-    for (const source of [...sources]) this.#swarm.cancel(source, now, out)
+    for (const source of [...sources]) this.#swarm.asking.cancel(source, now, out)
   }
 }
 

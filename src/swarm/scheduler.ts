@@ -268,18 +268,18 @@ export class Scheduler {
   #ofPiece(swarm: Swarm, peer: SwarmPeer, event: OfOnePiece, now: Millis, out: SwarmAction[]): void {
     switch (event.type) {
       case 'arrived':
-        swarm.arrived(peer, event, now, out)
+        swarm.arriving.arrived(peer, event, now, out)
         swarm.pulling.fill(peer, now, out)
         return
       case 'received':
-        swarm.received(peer, event.piece, now, out)
+        swarm.arriving.received(peer, event.piece, now, out)
         swarm.pulling.fill(peer, now, out)
         return
       case 'progressed':
         peer.pipeline.progressed(0, now)
         return
       case 'rejected':
-        swarm.rejected(peer, event, now, out)
+        swarm.arriving.rejected(peer, event, now, out)
         swarm.pulling.fillAll(now, out)
         return
       case 'offered':

@@ -1,22 +1,21 @@
 /**
- * The peers of one root and the pieces that move between them. This is the download side; what goes out is chosen by
- * `Offering` and started by `Uplink`. Only `Swarm` asks for bytes and takes requests back, so that pieces, peers and
- * the downlink always tell the same.
+ * The peers of one root and the pieces that move between them. What comes in is asked for by `Asking` and taken in by
+ * `Arriving`; what goes out is chosen by `Offering` and started by `Uplink`.
  */
 import type { Prng } from '../core/prng.ts'
 import type { Millis, PeerKey, RootKey } from '../core/types.ts'
 import { Accepting } from './accepting.ts'
+import { Arriving } from './arriving.ts'
+import { Asking } from './asking.ts'
 import { Choker } from './choker.ts'
 import type { Downlink } from './downlink.ts'
-import type { SwarmAction, SwarmEvent, Wire } from './events.ts'
+import type { SwarmAction, Wire } from './events.ts'
 import { Holdings } from './holdings.ts'
-import { Source } from './incoming-piece.ts'
 import type { Limiter } from './limiter.ts'
 import { Offering } from './offering.ts'
 import { check, Pieces } from './pieces.ts'
 import type { Policy } from './policy.ts'
 import { Pulling } from './pulling.ts'
-import type { Bytes } from './spans.ts'
 import { SwarmPeer } from './swarm-peer.ts'
 
 /** What the swarms of a node share. */
@@ -29,12 +28,6 @@ export interface Common {
   readonly limited: Set<Pulling>
 }
 
-/** How fast and how soon a request is expected to be answered. */
-export interface Promised {
-  readonly rate: number
-  readonly startsAt: number
-}
-
 export class Swarm {
   readonly root: RootKey
   readonly common: Common
@@ -45,6 +38,8 @@ export class Swarm {
   readonly #bySlot: (SwarmPeer | undefined)[] = []
   /** Those that wait for an answer when a piece comes. */
   readonly #onBitswap = new Set<SwarmPeer>()
+  readonly asking: Asking
+  readonly arriving: Arriving
   readonly offering: Offering
   readonly accepting: Accepting
   readonly pulling: Pulling
@@ -59,6 +54,8 @@ export class Swarm {
     this.common = common
     this.limiter = limiter
     this.pieces = new Pieces(common.prng, common.policy.rarest)
+    this.asking = new Asking(this)
+    this.arriving = new Arriving(this)
     this.offering = new Offering(this)
     this.accepting = new Accepting(this)
     this.pulling = new Pulling(this)
@@ -88,7 +85,7 @@ export class Swarm {
       if (this.pieces.state(piece) !== 'missing') continue
       // a part of it may be on its way
       for (const source of [...(this.pieces.incoming.get(piece)?.sources ?? [])])
-        this.cancel(source, now, out)
+        this.asking.cancel(source, now, out)
       this.#arrived(piece, out)
       this.#tellHave(piece, out)
     }
@@ -118,7 +115,7 @@ export class Swarm {
   /** Forgets the peer; what it was asked for can be asked of others. */
   leave(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
     this.peers.delete(peer.key)
-    for (const source of [...peer.sources.values()]) this.lose(source, now, out)
+    for (const source of [...peer.sources.values()]) this.asking.lose(source, now, out)
     for (let piece = 0; piece < this.pieces.length; piece++)
       if (peer.has.has(piece)) this.pieces.picker.count(piece, -1)
     this.offering.left(peer)
@@ -144,132 +141,13 @@ export class Swarm {
     for (const piece of pieces) {
       peer.refused(piece)
       const source = peer.sources.get(piece)
-      if (source !== undefined) this.lose(source, now, out)
+      if (source !== undefined) this.asking.lose(source, now, out)
       if (!peer.has.delete(piece)) continue
       peer.askAgain(piece)
       this.pieces.picker.count(piece, -1)
       this.offering.lost(peer)
     }
     this.#tellInterest(peer, out)
-  }
-
-  // --- asking
-
-  /** Asks a peer for bytes of a piece. */
-  request(peer: SwarmPeer, piece: number, span: Bytes, promised: Promised, now: Millis, out: SwarmAction[]) {
-    const { downlink, downLimiter, policy } = this.common
-    const { rate: announced, startsAt } = promised
-    const source = new Source({ peer, piece, span, announced, startsAt, mark: downlink.mark(now), now })
-    downLimiter.charge(source.left, now)
-    this.limiter.charge(source.left, now)
-    downlink.add(source)
-    peer.request(source, now)
-    const expected = this.pieces.asked(piece, source)
-    out.push({
-      type: 'request',
-      root: this.root,
-      peer: peer.key,
-      piece,
-      begin: span.begin,
-      length: source.left,
-    })
-    if (expected && policy.expect) out.push({ type: 'expect', root: this.root, piece })
-  }
-
-  /** Takes a request back, and forgets it. */
-  cancel(source: Source, now: Millis, out: SwarmAction[]): void {
-    const { at: begin, left: length, piece } = source
-    out.push({ type: 'cancel', root: this.root, peer: source.peer.key, piece, begin, length })
-    this.lose(source, now, out)
-  }
-
-  /** Takes the last bytes of a request back. */
-  shorten(source: Source, bytes: number, out: SwarmAction[]): void {
-    source.end -= bytes
-    source.peer.relieved(bytes)
-    const { peer, piece, end: begin } = source
-    out.push({ type: 'cancel', root: this.root, peer: peer.key, piece, begin, length: bytes })
-  }
-
-  /** A request will bring no more. */
-  lose(source: Source, now: Millis, out: SwarmAction[]): void {
-    this.common.downlink.remove(source, now)
-    source.peer.release(source)
-    const missing = this.pieces.ended(source.piece, source)
-    if (missing && this.common.policy.expect)
-      out.push({ type: 'expect-no-more', root: this.root, piece: source.piece })
-  }
-
-  /** As much of the bytes as the limits let in within a moment; all of them where there is no limit. */
-  limited({ begin, end }: Bytes): Bytes {
-    const { downLimiter, limited } = this.common
-    const step = Math.min(this.limiter.step(1), downLimiter.step(limited.size + 1))
-    return { begin, end: Math.min(end, begin + step) }
-  }
-
-  // --- bytes in
-
-  /** Bytes of a request came. */
-  arrived(peer: SwarmPeer, event: Extract<SwarmEvent, { type: 'arrived' }>, now: Millis, out: SwarmAction[]) {
-    const { piece, begin } = event
-    this.common.downlink.arrived(event.length)
-    peer.received += event.length
-    peer.pipeline.progressed(event.length, now)
-    const source = peer.sources.get(piece)
-    const book = this.pieces.incoming.get(piece)
-    if (source === undefined || book === undefined || begin !== source.at) return
-    const length = Math.min(event.length, source.left)
-    source.progress.add(length, now)
-    peer.relieved(length)
-    book.arrived(source, begin, length)
-    if (source.done) this.#sourceDone(source, now, out)
-    if (book.complete) this.#whole(piece, now, out)
-  }
-
-  /** A whole piece came by one message. */
-  received(peer: SwarmPeer, piece: number, now: Millis, out: SwarmAction[]): void {
-    const size = this.pieces.size(piece)
-    this.common.downlink.arrived(size)
-    peer.received += size
-    peer.pipeline.progressed(size, now)
-    this.gain(peer, [piece], out)
-    const wanted = this.pieces.isWanted(piece)
-    // before its source ends, or the piece would seem lost
-    if (wanted) this.pieces.book(piece).filled(peer)
-    const source = peer.sources.get(piece)
-    if (source !== undefined) {
-      source.progress.add(size, now)
-      peer.relieved(source.left)
-      source.at = source.end
-      this.#sourceDone(source, now, out)
-    }
-    if (wanted) this.#whole(piece, now, out)
-  }
-
-  rejected(
-    peer: SwarmPeer,
-    event: Extract<SwarmEvent, { type: 'rejected' }>,
-    now: Millis,
-    out: SwarmAction[],
-  ) {
-    const source = peer.sources.get(event.piece)
-    if (source === undefined || event.begin + event.length < source.end) return
-    const end = Math.max(source.at, event.begin)
-    peer.relieved(source.end - end)
-    source.end = end
-    this.lose(source, now, out)
-  }
-
-  /** One source has sent all that it was to send. */
-  #sourceDone(source: Source, now: Millis, out: SwarmAction[]): void {
-    source.peer.pipeline.delivered(source.end - source.begin, now - source.progress.since, now)
-    this.lose(source, now, out)
-  }
-
-  #whole(piece: number, now: Millis, out: SwarmAction[]): void {
-    this.pieces.verifying(piece)
-    for (const source of [...this.pieces.book(piece).sources]) this.cancel(source, now, out)
-    out.push({ type: 'verify-and-store', root: this.root, piece })
   }
 
   // --- what became of a piece
@@ -361,10 +239,20 @@ export class Swarm {
       check(known, `${peer.key} is asked for ${piece}, which does not know it`)
     }
     check(bytes === peer.bytesRequested, `${peer.key}: ${bytes} in flight, counted ${peer.bytesRequested}`)
-    let useful = 0
-    for (let piece = 0; piece < this.pieces.length; piece++)
-      if (peer.has.has(piece) && !this.pieces.has(piece)) useful++
-    check(useful === peer.useful, `${peer.key} has ${useful} that we lack, counted ${peer.useful}`)
+    let [useful, takes, lacks] = [0, 0, 0]
+    for (let piece = 0; piece < this.pieces.length; piece++) {
+      const { has, expects, offered } = peer
+      if (!this.pieces.has(piece)) useful += Number(has.has(piece))
+      else if (!has.has(piece)) {
+        lacks++
+        if (!expects.has(piece) && !offered.has(piece)) takes++
+      }
+    }
+    const counted = [peer.useful, this.holdings.takes(peer.slot), this.holdings.lacks(peer.slot)]
+    check(
+      `${counted}` === `${[useful, takes, lacks]}`,
+      `${peer.key}: ${useful} that we lack, it takes ${takes} and lacks ${lacks}, counted ${counted}`,
+    )
     check(peer.unstarted >= 0, `${peer.key} has ${peer.unstarted} bytes unstarted`)
   }
 }
