@@ -62,10 +62,12 @@ export class Sends {
     this.#sends.add({ request, peer, progress: new Progress(now), sent: 0, mark: this.#capacity.mark(now) })
   }
 
-  /** Bytes of a send have left. */
-  sent(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number): void {
+  /** Bytes of a send have left; true when those were the last. */
+  sent(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number): boolean {
     const send = this.#find(peer, root, piece, begin)
-    if (send !== undefined) send.sent += bytes
+    if (send === undefined) return false
+    send.sent += bytes
+    return send.sent >= send.request.length
   }
 
   /** Bytes of a send have arrived. Returns its request when that was the end of it. */

@@ -120,8 +120,8 @@ export class Uploading {
   }
 
   sent({ peer, root, piece, begin, bytes }: OfType<'sent'>): void {
-    this.#uplink.sends.sent(peer, root, piece, begin, bytes)
-    this.stir()
+    // before that, all goes as was foreseen
+    if (this.#uplink.sends.sent(peer, root, piece, begin, bytes)) this.stir()
   }
 
   delivered(swarm: Swarm, peer: SwarmPeer, event: OfType<'delivered'>, now: Millis): void {
