@@ -3,8 +3,9 @@ import type { PeerKey, RootKey } from '../core/types.ts'
 import type { SwarmEvent, Wire as WireKind } from '../swarm/events.ts'
 import type { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'
+import type { Inbox } from './inbox.ts'
 import { Lane, type Shipment } from './lane.ts'
-import type { Message } from './messages.ts'
+import type { Message, Notice } from './messages.ts'
 import type { Link, Network } from './network.ts'
 import type { Addressee, Post } from './post.ts'
 import type { Tally } from './tally.ts'
@@ -24,10 +25,13 @@ export interface Owner {
   readonly sends: boolean
   readonly genuine: boolean
   readonly disk: Disk
+  readonly inbox: Inbox
   has(piece: number): boolean
   claims(piece: number): boolean
   size(piece: number): number
   dispatch(event: SwarmEvent): void
+  /** Something is in its inbox that comes first. */
+  heed(): void
   /** Tells what the other end has not heard yet. */
   tellNews(end: End): void
   /** Bytes have left on its uplink. */
@@ -48,14 +52,22 @@ export class End implements Addressee {
   readonly connection: Connection
   readonly lane: Lane
   readonly wire: Wire
+  readonly kind: WireKind
   /** Of the pieces that the owner stored, so many were told the other. */
   told = 0
+  /** What is told gets through. */
+  reaches = true
   #other: End | undefined
+  /** The other's, for notices. */
+  #inbox: Inbox | undefined
+  readonly #latency: number
 
   constructor(owner: Owner, peer: Owner, connection: Connection) {
     const { network, partBytes } = connection.medium
     this.owner = owner
     this.connection = connection
+    this.kind = connection.kind
+    this.#latency = connection.latency
     this.lane = new Lane({
       network,
       up: owner.up,
@@ -77,6 +89,7 @@ export class End implements Addressee {
 
   attach(other: End): void {
     this.#other = other
+    this.#inbox = other.owner.inbox
   }
 
   /** Messages keep their order, and take with them what was not worth one of its own. */
@@ -89,6 +102,11 @@ export class End implements Addressee {
     const { medium, latency } = this.connection
     medium.tally.messages[message.type]++
     medium.post.send(this.other, message, latency)
+  }
+
+  /** Tells the scheduler at the other end something that need not be read at once. */
+  notify(notice: Notice, now: number): void {
+    if (this.reaches && this.#inbox?.put(notice, now + this.#latency) === true) this.other.owner.heed()
   }
 
   receive(message: Message): void {
@@ -134,7 +152,10 @@ export class Connection {
   silence(): void {
     if (this.state !== 'open') return
     this.state = 'silent'
-    for (const end of this.ends) end.lane.pause(true)
+    for (const end of this.ends) {
+      end.reaches = false
+      end.lane.pause(true)
+    }
   }
 
   /** Both ends lose each other: `by` at once, the other a latency later. */
@@ -142,6 +163,7 @@ export class Connection {
     if (this.state === 'closed') return
     this.state = 'closed'
     for (const end of this.ends) {
+      end.reaches = false
       end.lane.close()
       const delay = end.owner === by ? 0 : this.latency
       this.medium.clock.after(delay, () => end.owner.lost(end))

@@ -39,3 +39,9 @@ export type Message =
   | (Span & { readonly type: 'data'; readonly genuine: boolean })
 
 export type MessageKind = Message['type']
+
+/** What `share` peers tell all their neighbours unasked. */
+export type Notice = Extract<
+  Message,
+  { readonly type: 'has' | 'lacks' } | { readonly type: 'expects' | 'expects-no-more' }
+>

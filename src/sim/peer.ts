@@ -6,16 +6,22 @@ import type { Timer } from './clock.ts'
 import { type Conduct, TRAITS } from './conduct.ts'
 import type { End, Medium, Owner } from './connection.ts'
 import { Disk } from './disk.ts'
+import { Inbox } from './inbox.ts'
 import { Link } from './network.ts'
 import { News } from './news.ts'
 
 /** No timer is finer. */
 const TIMER_MS = 1
 
+/** The longest that what others told waits to be read, where nothing depends on it. */
+const READ_MS = 100
+
 /** Who decides: `Scheduler`, or, in a test, a script. */
 export interface Mind {
   handle(event: SwarmEvent, now: Millis): readonly SwarmAction[]
   nextTimeout(): Millis | undefined
+  /** Whether what others tell unasked makes it do something. */
+  readonly awaitsNews: boolean
 }
 
 export interface PeerOptions {
@@ -45,6 +51,7 @@ export class Peer implements Owner {
   readonly genuine: boolean
   readonly disk: Disk
   readonly ends = new Map<PeerKey, End>()
+  readonly inbox = new Inbox()
   /** When each piece was stored, in that order. */
   readonly storedAt: number[] = []
   /** Bytes sent. */
@@ -52,6 +59,8 @@ export class Peer implements Owner {
   readonly #options: PeerOptions
   readonly #news: News
   readonly #alarm: Timer
+  /** Reads the inbox where nothing else does. */
+  readonly #reader: Timer
   /** Events that came up while one was handled. */
   readonly #pending: SwarmEvent[] = []
   #handling = false
@@ -79,8 +88,9 @@ export class Peer implements Owner {
       onStored: () => this.storedAt.push(clock.now),
     })
     const claimed = seeds || claimsEverything ? [...sizes.keys()] : []
-    this.#news = new News({ root, key, clock, claimed })
+    this.#news = new News({ root, key, clock, tally, claimed })
     this.#alarm = clock.idle(() => this.#wake())
+    this.#reader = clock.idle(() => this.#read())
     this.dispatch({ type: 'opened', root, sizes, have: seeds ? claimed : [], final: true })
   }
 
@@ -88,6 +98,7 @@ export class Peer implements Owner {
   stop(): void {
     this.#running = false
     this.#options.medium.clock.cancel(this.#alarm)
+    this.#options.medium.clock.cancel(this.#reader)
     this.#news.stop()
     for (const end of this.ends.values()) end.connection.close(this)
     this.ends.clear()
@@ -148,11 +159,40 @@ export class Peer implements Owner {
       return
     }
     this.#handling = true
+    this.#handleNotices()
     this.#handle(event)
+    this.#handlePending()
+    this.#handling = false
+    this.#rearm()
+  }
+
+  #handlePending(): void {
     if (this.#pending.length > 0) {
       for (const next of this.#pending) this.#handle(next)
       this.#pending.length = 0
     }
+  }
+
+  /** What others told comes first: it was here before. */
+  #handleNotices(): void {
+    const { now } = this.#options.medium.clock
+    for (let notice = this.inbox.take(now); notice !== undefined; notice = this.inbox.take(now)) {
+      this.#handle(notice)
+      this.#handlePending()
+    }
+  }
+
+  /** Sets the reader for the first in the inbox. */
+  heed(): void {
+    if (!this.#running || this.#handling) return
+    const due = this.inbox.due + (this.#options.mind.awaitsNews ? 0 : READ_MS)
+    if (this.#reader.position < 0 || this.#reader.at > due) this.#options.medium.clock.move(this.#reader, due)
+  }
+
+  #read(): void {
+    if (this.#handling || !this.#running) return
+    this.#handling = true
+    this.#handleNotices()
     this.#handling = false
     this.#rearm()
   }
@@ -209,6 +249,7 @@ export class Peer implements Owner {
   /** An alarm that comes too early looks again, which is cheaper than to move it at every event. */
   #rearm(): void {
     const { clock } = this.#options.medium
+    if (this.inbox.due < Number.POSITIVE_INFINITY) this.heed()
     const due = this.#options.mind.nextTimeout()
     if (due === undefined || !this.#running) return
     if (this.#alarm.position >= 0 && this.#alarm.at <= due) return

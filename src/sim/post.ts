@@ -1,6 +1,6 @@
 /**
  * Delivers messages a latency after they were sent. What takes equally long is one queue with one timer: a swarm of a
- * thousand tells a hundred million notices, and none of them is worth a timer.
+ * thousand sends ten million messages, and none of them is worth a timer.
  */
 import type { Clock, Timer } from './clock.ts'
 import type { Message } from './messages.ts'
@@ -92,10 +92,9 @@ class Route {
   }
 
   #shift(): void {
-    for (const queue of [this.#to, this.#messages, this.#due]) {
-      queue.copyWithin(0, this.#next)
-      queue.length -= this.#next
-    }
+    this.#to.splice(0, this.#next)
+    this.#messages.splice(0, this.#next)
+    this.#due.splice(0, this.#next)
     this.#next = 0
   }
 }

@@ -130,6 +130,9 @@ export class Simulation {
         return actions
       },
       nextTimeout: () => scheduler.nextTimeout(),
+      get awaitsNews() {
+        return scheduler.awaitsNews
+      },
     }
   }
 

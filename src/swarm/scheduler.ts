@@ -59,6 +59,11 @@ export class Scheduler {
     return next === Number.POSITIVE_INFINITY ? undefined : millis(next)
   }
 
+  /** Whether what peers have or expect may lead to an action at once; if not, it may be told together with what comes next. */
+  get awaitsNews(): boolean {
+    return !this.#common.policy.offers || this.#uploading.awaitsNews
+  }
+
   isBanned(peer: PeerKey): boolean {
     return this.#book.isBanned(peer)
   }

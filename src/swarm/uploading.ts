@@ -37,6 +37,8 @@ export class Uploading {
   #restUntil = 0
   /** The swarm that made the last offer; the others come first now. */
   #last: RootKey | undefined
+  /** There was nothing to offer, or nobody to take it. */
+  awaitsNews = false
 
   constructor(policy: Policy, swarms: ReadonlyMap<RootKey, Swarm>) {
     this.#policy = policy
@@ -216,6 +218,7 @@ export class Uploading {
   /** One offer of the first swarm in turn that has any to make; or when to look again. */
   #offerOne(now: Millis, out: SwarmAction[]): number | undefined {
     let retryAt = Number.POSITIVE_INFINITY
+    this.awaitsNews = false
     for (const swarm of this.#inTurn()) {
       const { offering } = swarm
       const terms = this.#uplink.terms(offering.seeds, now)
@@ -225,6 +228,7 @@ export class Uploading {
       const choice = offering.choose(now, now + startsIn, asks)
       if (choice === undefined) {
         retryAt = Math.min(retryAt, Math.max(offering.retryAt, now + 2))
+        this.awaitsNews = true
         continue
       }
       this.#last = swarm.root

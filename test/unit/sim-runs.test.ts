@@ -221,3 +221,29 @@ describe('the table of scenarios', () => {
     }
   })
 })
+
+describe('the work of a run', () => {
+  const NEIGHBOURS = 16
+  /** Per piece that somebody gets: events that schedulers handle, and timers that fire. */
+  const work = (peers: number): { events: number; timers: number } => {
+    const { run, report } = simulate(
+      { ...SMALL, pieces: 64, leechers: [group(peers)], neighbours: NEIGHBOURS },
+      Number.POSITIVE_INFINITY,
+    )
+    assert.equal(report.completed, peers)
+    const pieces = peers * 64
+    return { events: report.events / pieces, timers: run.clock.fired / pieces }
+  }
+
+  it('grows with what is moved and who is told, not with the swarm', () => {
+    const [small, large] = [work(24), work(96)]
+    assert.ok(large.events < 1.5 * small.events, `${small.events} and ${large.events} events a piece`)
+    assert.ok(large.timers < 1.5 * small.timers, `${small.timers} and ${large.timers} timers a piece`)
+  })
+
+  it('that neighbours tell each other what they have costs no timers', () => {
+    const { events, timers } = work(48)
+    assert.ok(events > 2 * NEIGHBOURS, `${events} events a piece: each neighbour is told twice`)
+    assert.ok(timers < events / 2, `${timers} timers a piece for ${events} events`)
+  })
+})

@@ -107,6 +107,8 @@ class Script implements Mind {
     return acts.map((act) => this.#complete(act))
   }
 
+  readonly awaitsNews = true
+
   nextTimeout(): undefined {}
 
   #complete(act: Act): SwarmAction {
