@@ -95,7 +95,7 @@ const CROWDS = {
     about: '1,000 leechers, 1 GiB, downlinks of 400 Mbit/s',
     pieces: 1024,
     leechers: [many(1000, FAST)],
-    partBytes: 256 << 10,
+    partBytes: 512 << 10,
     big: true,
   },
 } satisfies Record<string, Scenario>
