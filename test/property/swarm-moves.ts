@@ -141,7 +141,6 @@ const MOVES = {
   ask: withPeer(any, (peer, swarm, draw) => {
     const piece = nth(swarm.have, draw.piece) ?? pieceOf(swarm, draw)
     const size = swarm.size(piece)
-    // the wire closes on a peer that asks for the same bytes twice
     if (size === undefined || peer.asked.some((one) => one.piece === piece)) return undefined
     const half = peer.wire !== 'bitswap' && draw.how % 4 === 0 && size > 1
     const length = half ? Math.floor(size / 2) : size
@@ -202,9 +201,16 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   ...{ ask: 4, answer: 8, wave: 2, deliver: 8, urgent: 1, grow: 2, limit: 1, wake: 4, wild: 6 },
 }
 
+/** The peer wire closes on a peer that asks for the same bytes twice, and nobody hears of the second time. */
+function getsThrough(event: SwarmEvent, books: Books): boolean {
+  if (event.type !== 'requested' || wireOf(event.peer) === 'bitswap') return true
+  const asked = books.peer(event.root, event.peer)?.asked ?? []
+  return !asked.some(({ piece }) => piece === event.piece)
+}
+
 /** What the move is, as things are; undefined where there is nothing that it could be. */
 export function eventOf({ kind, draw, wild }: Move, books: Books): SwarmEvent | undefined {
-  if (kind === 'wild') return wild
+  if (kind === 'wild') return getsThrough(wild, books) ? wild : undefined
   const swarm = nth(books.swarms.values(), draw.root)
   return swarm === undefined ? undefined : MOVES[kind](swarm, draw)
 }
