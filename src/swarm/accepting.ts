@@ -17,8 +17,8 @@ const LEAST_PART_BYTES = 64 << 10
 /** One piece comes from so many at once, at most. */
 const MOST_SOURCES = 4
 
-/** A peer that was silent is not believed for so long, unless something comes after all. */
-const DISTRUST_MS = 10_000
+/** What is neither here nor coming, and not to be had of this peer now, may be offered again so much later. */
+const AGAIN_MS = 1_000
 
 /** A peer that is asked for urgent pieces offers others so much later. */
 const URGENT_MS = 250
@@ -39,22 +39,24 @@ export class Accepting {
   offered(peer: SwarmPeer, offer: Offer, now: Millis, out: SwarmAction[]): void {
     const { root } = this.#swarm
     const { piece, rate, start } = offer
-    const span = this.#wanted(peer, offer, out)
-    if (span === undefined) {
+    const wanted = this.#wants(peer, offer, now)
+    // who is turned down takes it that the piece is here or coming, until it is told otherwise
+    if (!wanted && !this.#swarm.expected.isOpen(piece)) {
       out.push({ type: 'decline', root, peer: peer.key, piece })
       return
     }
     const wait = Math.max(peer.roundTrip / 2, Math.min(start, MOST_START_MS) - peer.roundTrip / 2)
     const startsAt = now + wait
-    const ms = this.#putsOff(peer, piece, startsAt, now)
+    const ms = wanted ? this.#putsOff(peer, piece, startsAt, now) : AGAIN_MS
     if (ms > 0) out.push({ type: 'busy', root, peer: peer.key, piece, ms: Math.ceil(ms) + wait })
-    else this.#swarm.asking.request(peer, piece, span, { rate, startsAt }, now, out)
+    else {
+      const span = this.#taken(peer, offer, now, out)
+      this.#swarm.asking.request(peer, piece, span, { rate, startsAt }, now, out)
+    }
   }
 
   /** Ms by which an offer comes too soon. */
   #putsOff(peer: SwarmPeer, piece: number, startsAt: number, now: Millis): number {
-    const distrust = peer.pipeline.snubbed ? peer.pipeline.snubbedAt + DISTRUST_MS - now : 0
-    if (distrust > 0) return distrust
     return this.#hurries(peer, piece) ? URGENT_MS : this.#busy(startsAt, now)
   }
 
@@ -68,19 +70,27 @@ export class Accepting {
     )
   }
 
-  /** The bytes of an offered piece that are to be asked for. */
-  #wanted(peer: SwarmPeer, { piece, eager }: Offer, out: SwarmAction[]): Bytes | undefined {
+  /** Whether bytes of the piece are still to be asked for, or are asked only of peers that do not send them. */
+  #wants(peer: SwarmPeer, { piece, eager }: Offer, now: Millis): boolean {
+    const { pieces } = this.#swarm
+    if (!pieces.isWanted(piece) || peer.sources.has(piece)) return false
+    const { sources = [], undivided = false } = pieces.incoming.get(piece) ?? {}
+    if (sources.length === 0 || yieldsTo(peer, sources, now)) return true
+    return pieces.state(piece) === 'missing' && !eager && !undivided
+  }
+
+  /** The bytes of an offered piece that are to be asked for; of those that do not send them no more. */
+  #taken(peer: SwarmPeer, { piece, eager }: Offer, now: Millis, out: SwarmAction[]): Bytes {
     const { pieces, root } = this.#swarm
-    if (pieces.state(piece) !== 'missing' || peer.sources.has(piece)) return undefined
     const book = pieces.book(piece)
-    if (eager || book.undivided) {
-      // what is being sent already comes whole, and so does what was wrong when it came in parts
-      if (book.sources.length > 0) return undefined
-      if (!book.empty) out.push({ type: 'discard', root, piece })
-      book.forget()
-    }
-    const [hole] = book.holes()
-    return hole === undefined || eager || book.undivided ? hole : this.#swarm.asking.limited(hole)
+    if (yieldsTo(peer, book.sources, now))
+      for (const source of [...book.sources]) this.#swarm.asking.cancel(source, now, out)
+    const whole = { begin: 0, end: book.size }
+    if (!eager && !book.undivided) return this.#swarm.asking.limited(book.holes()[0] ?? whole)
+    // what is being sent already comes whole, and so does what was wrong when it came in parts
+    if (!book.empty) out.push({ type: 'discard', root, piece })
+    book.forget()
+    return whole
   }
 
   /** Ms that a transfer has to wait for the downlink, or for a limit. */
@@ -137,6 +147,10 @@ export class Accepting {
     return Math.floor(Math.min(even, left - MARGIN * roundTrip * rate))
   }
 }
+
+/** Whether only peers that do not send are asked, and this one is not resting because it did not either. */
+const yieldsTo = (peer: SwarmPeer, sources: readonly Source[], now: Millis): boolean =>
+  now >= peer.pipeline.restsUntil && !sources.some((source) => source.peer.reliable)
 
 /** Bytes that have not arrived, by what came so far and how fast. */
 const leftOf = ({ begin, end, progress }: Source, now: Millis): number =>

@@ -17,7 +17,7 @@ export class Arriving {
     const { piece, begin } = event
     this.#swarm.common.downlink.arrived(event.length)
     peer.received += event.length
-    peer.pipeline.progressed(event.length, now)
+    this.#swarm.expected.heard(peer, event.length, now, out)
     const source = peer.sources.get(piece)
     const book = this.#swarm.pieces.incoming.get(piece)
     if (source === undefined || book === undefined || begin !== source.at) return
@@ -34,7 +34,7 @@ export class Arriving {
     const size = this.#swarm.pieces.size(piece)
     this.#swarm.common.downlink.arrived(size)
     peer.received += size
-    peer.pipeline.progressed(size, now)
+    this.#swarm.expected.heard(peer, size, now, out)
     this.#swarm.gain(peer, [piece], out)
     const wanted = this.#swarm.pieces.isWanted(piece)
     // before its source ends, or the piece would seem lost

@@ -24,14 +24,14 @@ export class Asking {
 
   /** Asks a peer for bytes of a piece. */
   request(peer: SwarmPeer, piece: number, span: Bytes, promised: Promised, now: Millis, out: SwarmAction[]) {
-    const { downlink, downLimiter, policy } = this.#swarm.common
+    const { downlink, downLimiter } = this.#swarm.common
     const { rate: announced, startsAt } = promised
     const source = new Source({ peer, piece, span, announced, startsAt, mark: downlink.mark(now), now })
     downLimiter.charge(source.left, now)
     this.#swarm.limiter.charge(source.left, now)
     downlink.add(source)
     peer.request(source, now)
-    const expected = this.#swarm.pieces.asked(piece, source)
+    this.#swarm.pieces.asked(piece, source)
     out.push({
       type: 'request',
       root: this.#swarm.root,
@@ -40,7 +40,7 @@ export class Asking {
       begin: span.begin,
       length: source.left,
     })
-    if (expected && policy.expect) out.push({ type: 'expect', root: this.#swarm.root, piece })
+    this.#swarm.expected.tell(piece, out)
   }
 
   /** Takes a request back, and forgets it. */
@@ -62,9 +62,9 @@ export class Asking {
   lose(source: Source, now: Millis, out: SwarmAction[]): void {
     this.#swarm.common.downlink.remove(source, now)
     source.peer.release(source)
-    const missing = this.#swarm.pieces.ended(source.piece, source)
-    if (missing && this.#swarm.common.policy.expect)
-      out.push({ type: 'expect-no-more', root: this.#swarm.root, piece: source.piece })
+    this.#swarm.pieces.ended(source.piece, source)
+    // whose offer was accepted knows of that, also where nobody was told
+    this.#swarm.expected.tell(source.piece, out, source.peer.wire === 'share')
   }
 
   /** As much of the bytes as the limits let in within a moment; all of them where there is no limit. */

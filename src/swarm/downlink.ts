@@ -76,6 +76,7 @@ export class Downlink {
     const most = this.rate(now)
     const bookings: Booking[] = []
     for (const source of this.#sources) {
+      if (!source.peer.reliable) continue
       const rate = Math.max(1, source.progress.rate ?? Math.min(source.announced, most))
       const from = source.progress.started ? now : Math.max(source.startsAt, now)
       const left = source.end - source.begin - source.progress.expected(now)

@@ -78,21 +78,27 @@ export class Pieces {
     return fresh
   }
 
-  /** Somebody is to send what was missing, or not any more. True when that made it requested. */
-  asked(piece: number, source: Source): boolean {
-    const book = this.book(piece)
-    book.sources.push(source)
-    return this.#settle(piece, book)
+  /** All its bytes are here, or asked for of peers some of which send as far as is known. */
+  isComing(piece: number): boolean {
+    const state = this.#states[piece]
+    if (state !== 'requested') return state === 'verifying' || state === 'storing'
+    const { sources = [] } = this.incoming.get(piece) ?? {}
+    return sources.length === 0 || sources.some(({ peer }) => peer.reliable)
   }
 
-  /** A source is over. True when that made the piece missing. */
-  ended(piece: number, source: Source): boolean {
-    const book = this.incoming.get(piece)
-    if (book === undefined) return false
-    book.drop(source)
-    const before = this.#states[piece]
+  /** Somebody is to send what was missing. */
+  asked(piece: number, source: Source): void {
+    const book = this.book(piece)
+    book.sources.push(source)
     this.#settle(piece, book)
-    return before === 'requested' && this.#states[piece] === 'missing'
+  }
+
+  /** A source is over. */
+  ended(piece: number, source: Source): void {
+    const book = this.incoming.get(piece)
+    if (book === undefined) return
+    book.drop(source)
+    this.#settle(piece, book)
   }
 
   /** All bytes are here. */
@@ -117,17 +123,15 @@ export class Pieces {
     this.#enter(piece, 'missing')
   }
 
-  /** Missing or requested, by whether all its bytes are accounted for. True when it became requested. */
-  #settle(piece: number, book: IncomingPiece): boolean {
-    const state = this.#states[piece]
-    if (state !== 'missing' && state !== 'requested') return false
-    if (book.hasHoles) {
-      this.#enter(piece, 'missing')
-      if (book.empty && book.sources.length === 0 && !book.undivided) this.incoming.delete(piece)
-      return false
+  /** Missing or requested, by whether all its bytes are accounted for. */
+  #settle(piece: number, book: IncomingPiece): void {
+    if (!this.isWanted(piece)) return
+    if (!book.hasHoles) {
+      this.#enter(piece, 'requested')
+      return
     }
-    this.#enter(piece, 'requested')
-    return state === 'missing'
+    this.#enter(piece, 'missing')
+    if (book.empty && book.sources.length === 0 && !book.undivided) this.incoming.delete(piece)
   }
 
   #enter(piece: number, state: PieceState): void {

@@ -41,10 +41,11 @@ export class Pipeline {
   #lastPiece: Millis = millis(0)
   #meanPause: number | undefined
   #pauseDeviation = 0
+  /** Something has come of it at some time. */
+  heard = false
   /** Silent for longer than its own habit: gets one request at a time until it delivers. */
   snubbed = false
-  /** When that was found. */
-  snubbedAt: Millis = millis(0)
+  #snubbedAt: Millis = millis(0)
   #restMs = 0
   /** Bytes a second when it last delivered; 0 before the first piece. */
   pace = 0
@@ -70,7 +71,7 @@ export class Pipeline {
   /** Nothing came for too long; its patience starts anew. */
   snub(now: Millis): void {
     this.snubbed = true
-    this.snubbedAt = now
+    this.#snubbedAt = now
     this.#restMs = Math.min(MOST_REST_MS, Math.max(FIRST_REST_MS, 2 * this.#restMs))
     this.#lastArrival = now
   }
@@ -79,6 +80,7 @@ export class Pipeline {
   progressed(bytes: number, now: Millis): void {
     this.meter.add(bytes, now)
     this.#lastArrival = now
+    this.heard = true
     this.snubbed = false
     this.#restMs = 0
   }
@@ -99,7 +101,7 @@ export class Pipeline {
 
   /** Until then a silent peer is asked for nothing that others could send: it has had its turn. */
   get restsUntil(): Millis {
-    return millis(this.snubbed ? this.snubbedAt + this.#restMs : 0)
+    return millis(this.snubbed ? this.#snubbedAt + this.#restMs : 0)
   }
 
   /** When something of it came the last time, or was asked of it while nothing else was. */

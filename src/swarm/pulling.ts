@@ -198,14 +198,14 @@ export class Pulling {
   #watchSources(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
     for (const source of [...peer.sources.values()]) {
       if (deadlineOf(source) > now) continue
-      peer.pipeline.snub(now)
       this.#swarm.asking.cancel(source, now, out)
+      this.#swarm.expected.silenced(peer, now, out)
     }
   }
 
   /** A silent peer keeps only what nobody else could send, and is reminded of that: an answer may have been lost. */
   #snub(peer: SwarmPeer, now: Millis, out: SwarmAction[]): void {
-    peer.pipeline.snub(now)
+    this.#swarm.expected.silenced(peer, now, out)
     this.#restsUntil = Math.max(this.#restsUntil, peer.pipeline.restsUntil)
     const { peers, pieces, root } = this.#swarm
     const presumed = [...peers.values()].some((other) => !other.answered && !other.pipeline.snubbed)

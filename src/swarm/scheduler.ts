@@ -281,7 +281,7 @@ export class Scheduler {
         swarm.pulling.fill(peer, now, out)
         return
       case 'progressed':
-        peer.pipeline.progressed(0, now)
+        swarm.expected.heard(peer, 0, now, out)
         return
       case 'rejected':
         swarm.arriving.rejected(peer, event, now, out)

@@ -117,6 +117,11 @@ export class SwarmPeer {
     return { requests: this.sources.size, bytes: this.bytesRequested }
   }
 
+  /** What is asked of it will come, as far as is known: it offered it, or has sent something, and is not silent. */
+  get reliable(): boolean {
+    return !this.pipeline.snubbed && (this.wire === 'share' || this.pipeline.heard)
+  }
+
   mayHave(piece: number): boolean {
     return !this.answered || this.has.has(piece)
   }

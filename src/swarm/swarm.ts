@@ -10,6 +10,7 @@ import { Asking } from './asking.ts'
 import { Choker } from './choker.ts'
 import type { Downlink } from './downlink.ts'
 import type { SwarmAction, Wire } from './events.ts'
+import { Expected } from './expected.ts'
 import { Holdings } from './holdings.ts'
 import type { Limiter } from './limiter.ts'
 import { Offering } from './offering.ts'
@@ -40,6 +41,7 @@ export class Swarm {
   readonly #onBitswap = new Set<SwarmPeer>()
   readonly asking: Asking
   readonly arriving: Arriving
+  readonly expected: Expected
   readonly offering: Offering
   readonly accepting: Accepting
   readonly pulling: Pulling
@@ -56,6 +58,7 @@ export class Swarm {
     this.pieces = new Pieces(common.prng, common.policy.rarest)
     this.asking = new Asking(this)
     this.arriving = new Arriving(this)
+    this.expected = new Expected(this)
     this.offering = new Offering(this)
     this.accepting = new Accepting(this)
     this.pulling = new Pulling(this)
@@ -180,12 +183,13 @@ export class Swarm {
   #again(piece: number, undivided: boolean, out: SwarmAction[]): void {
     this.pieces.again(piece, undivided)
     out.push({ type: 'discard', root: this.root, piece })
-    if (this.common.policy.expect) out.push({ type: 'expect-no-more', root: this.root, piece })
+    this.expected.tell(piece, out)
     for (const peer of this.peers.values()) peer.askAgain(piece)
   }
 
   #arrived(piece: number, out: SwarmAction[]): void {
     this.pieces.stored(piece)
+    this.expected.stored(piece)
     this.holdings.own(piece)
     this.holdings.forHolders(piece, (slot) => {
       const peer = this.#bySlot[slot]

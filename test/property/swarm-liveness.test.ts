@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { reportOf } from '../../src/sim/report.ts'
-import { type Group, leechersOf, MBIT, type Scenario } from '../../src/sim/scenario.ts'
+import { type Group, leechersOf, MBIT, MIB, type Scenario } from '../../src/sim/scenario.ts'
 import { Simulation } from '../../src/sim/simulation.ts'
 
 /** The same swarms each time, so that a change is to blame for a failure; other numbers are for exploring. */
@@ -68,6 +68,51 @@ const FOUND: [Scenario, number][] = [
       ],
     },
     628,
+  ],
+  // five who have the piece on Bitswap, and keep it, were waited for, one after the other and again
+  [
+    {
+      ...plain,
+      pieceSize: 10_000,
+      seeder: { up: 100 * MBIT, down: 1 * MBIT },
+      leechers: [
+        { count: 5, ...slow, wire: 'bitswap', conduct: 'free-rider' },
+        { count: 1, ...slow },
+      ],
+      arrivals: { type: 'together' },
+      stalls: { of: 'peer', every: 6_000, lasts: 10 },
+    },
+    1,
+  ],
+  // a decline, and then the end of an accepted piece, left the seeder believing that it was coming from others
+  [
+    {
+      ...plain,
+      pieces: 3,
+      pieceSize: MIB,
+      leechers: [
+        { count: 2, ...slow },
+        { count: 2, ...slow, wire: 'bitswap', conduct: 'free-rider' },
+        { count: 2, ...slow, conduct: 'free-rider' },
+      ],
+      latency: 1,
+      stalls: { of: 'peer', every: 8_228, lasts: 10 },
+    },
+    9,
+  ],
+  [
+    {
+      ...plain,
+      pieces: 3,
+      pieceSize: MIB,
+      leechers: [
+        { count: 2, ...slow, wire: 'bittorrent', conduct: 'free-rider' },
+        { count: 4, ...slow, conduct: 'free-rider' },
+      ],
+      arrivals: { type: 'every', ms: 1_199 },
+      stalls: { of: 'peer', every: 6_000, lasts: 10 },
+    },
+    9,
   ],
 ]
 

@@ -172,6 +172,35 @@ describe('a downlink that has enough', () => {
   })
 })
 
+describe('what a sender takes to be coming', () => {
+  /** A was silent, and has rested. */
+  const rested = (): Scenario => {
+    const swarm = scenario({ pieces: 2 })
+    swarm.drawn('A ##\nB ##')
+    swarm.offered('A', 0)
+    assert.deepEqual(only(swarm.until(30_000), 'cancel A', 'expect-no'), ['cancel A 0', 'expect-no-more 0'])
+    return swarm
+  }
+
+  it('is what it was asked for, until that is taken back: also where no other was told', () => {
+    const swarm = rested()
+    assert.deepEqual(swarm.offered('A', 0), ['request A 0'])
+    assert.deepEqual(only(swarm.until(60_000), 'cancel A', 'expect'), ['cancel A 0', 'expect-no-more 0'])
+  })
+
+  it('is what it was declined, so nothing is that was not told', () => {
+    const swarm = rested()
+    swarm.offered('A', 0)
+    assert.deepEqual(only(swarm.until(35_000), 'cancel A'), ['cancel A 0'])
+    swarm.joined('C', 'bitswap', [0])
+    swarm.until(40_000)
+    // it rests again, and what is asked of C instead may never come
+    assert.deepEqual(swarm.offered('A', 0), ['busy A 0'])
+    assert.deepEqual(answers(swarm.offered('B', 0)), ['request B 0'])
+    assert.deepEqual(swarm.offered('A', 0), ['decline A 0'], 'this was told')
+  })
+})
+
 describe('the promises of a peer', () => {
   it('of a start in a long time do not keep a piece from others', () => {
     const swarm = receiving()

@@ -269,6 +269,38 @@ describe('a peer that has a piece and does not send it', () => {
     assert.deepEqual(only(swarm.offered('A', 0), 'request'), ['request A 0'])
   })
 
+  it('leaves it so however many others keep it too', () => {
+    const swarm = scenario({ pieces: 2 })
+    const keepers = ['B', 'C', 'D', 'E', 'F']
+    for (const keeper of keepers) swarm.joined(keeper, 'bitswap', [0, 1])
+    // D has sent something before, and is counted on until it is silent
+    const lines = [...swarm.received('D', 1), ...swarm.verified(1), ...swarm.stored(1)]
+    swarm.joined('A', 'share', [0])
+    for (let time = 0; time < 300_000; time += 500) {
+      lines.push(...swarm.until(time))
+      const told = only(lines, 'expect').filter((line) => line.endsWith(' 0'))
+      // it is only offered where nobody was told that it is coming
+      if (told.at(-1) === 'expect 0') continue
+      const answer = swarm.offered('A', 0)
+      assert.deepEqual(only(answer, 'request', 'decline'), ['request A 0'], `after ${time} ms`)
+      assert.ok(time < 15_000, `after ${time} ms`)
+      return
+    }
+    assert.fail('A might never offer it')
+  })
+
+  it('is not left for the offer of one that is silent itself', () => {
+    const swarm = scenario({ pieces: 1 })
+    swarm.joined('A', 'share', [0])
+    swarm.offered('A', 0)
+    assert.ok(only(swarm.until(10_000), 'cancel A').length > 0)
+    swarm.joined('B', 'bitswap', [0])
+    // nobody was told that it is coming, so it is not declined either
+    assert.deepEqual(swarm.offered('A', 0), ['busy A 0'])
+    swarm.at(25_000)
+    assert.deepEqual(only(swarm.offered('A', 0), 'cancel', 'request'), ['cancel B 0', 'request A 0'])
+  })
+
   it('is asked again when it has rested, and rests longer each time', () => {
     const swarm = scenario({ pieces: 1 })
     swarm.joined('A', 'share', [0])
