@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { type Bencodable, type BencodeValue, decodeBencode, encodeBencode } from '../../src/core/bencode.ts'
 import { guardBencode, MalformedBencode } from '../../src/core/bencode-guard.ts'
+import fc from './seeded.ts'
 
 const LIMITS = { maxBytes: 1 << 20 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { FrameDecoder, FrameTooLong, frameLength } from '../../src/exchange/bitswap/framing.ts'
@@ -14,6 +13,7 @@ import {
   type WantEntry,
 } from '../../src/exchange/bitswap/message.ts'
 import { Wants } from '../../src/exchange/bitswap/wants.ts'
+import fc from './seeded.ts'
 
 const digest = (bytes: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: bytes, maxLength: bytes })

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { UnixFS } from 'ipfs-unixfs'
 import { importBytes } from 'ipfs-unixfs-importer'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
@@ -17,6 +16,7 @@ import { RAW } from '../../src/core/cid.ts'
 import { createPrng } from '../../src/core/prng.ts'
 import { Blocks, identity, rebuilt, walked } from '../unit/content-dags.ts'
 import { type TreeSpec, writeTree } from '../unit/content-trees.ts'
+import fc from './seeded.ts'
 
 /** Gives blocks in an order that a seed shuffles: each fetch waits for a random number of turns. */
 function shuffled(blocks: Blocks, seed: number): (cid: CID) => Promise<Uint8Array> {

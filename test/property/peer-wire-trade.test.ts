@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { Bitfield } from '../../src/core/bitfield.ts'
 import { createPrng, type Prng } from '../../src/core/prng.ts'
 import type { WireEvent } from '../../src/exchange/peer-wire/events.ts'
 import type { Span } from '../../src/exchange/peer-wire/messages.ts'
 import { joined } from '../unit/peer-wire-bytes.ts'
 import { block, End, ROOT } from '../unit/peer-wire-pair.ts'
+import fc from './seeded.ts'
 
 const TERMS = { rate: 1, start: 0 }
 const LIMIT = 5

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it, mock } from 'node:test'
-import fc from 'fast-check'
 import { Bitfield } from '../../src/core/bitfield.ts'
 import {
   decodeExtension,
@@ -18,6 +17,7 @@ import {
 import { WireViolation } from '../../src/exchange/peer-wire/violation.ts'
 import { joined, toHex } from '../unit/peer-wire-bytes.ts'
 import { End, ROOT } from '../unit/peer-wire-pair.ts'
+import fc from './seeded.ts'
 
 const uint32 = fc.oneof(fc.nat({ max: 5 }), fc.nat({ max: 0xffff_ffff }))
 const payload = fc.uint8Array({ maxLength: 40 })

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { type Entry, PieceTable } from '../../src/content/manifest.ts'
@@ -9,6 +8,7 @@ import type { KeptInline, Layout } from '../../src/store/layout.ts'
 import { decodeLayout, encodeLayout } from '../../src/store/manifest-row.ts'
 import { MalformedRow, PackedReader, PackedWriter } from '../../src/store/packed.ts'
 import { Wrappings } from '../../src/store/wrapping.ts'
+import fc from './seeded.ts'
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const cid = fc

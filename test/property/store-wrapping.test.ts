@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { encode, prepare } from '@ipld/dag-pb'
-import fc from 'fast-check'
 import { UnixFS } from 'ipfs-unixfs'
 import { FILE_FORM, RAW_FORM, splitInline, standardWrapping, Wrappings } from '../../src/store/wrapping.ts'
+import fc from './seeded.ts'
 
 const payload = fc.uint8Array({ minLength: 1, maxLength: 5000 })
 const wrapping = fc.record({

@@ -1,11 +1,11 @@
 /** Events in any order, sensible or not: the books stay right, and what comes out could be carried out. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { createPrng } from '../../src/core/prng.ts'
 import { millis } from '../../src/core/types.ts'
 import type { SwarmEvent } from '../../src/swarm/events.ts'
 import { Scheduler } from '../../src/swarm/scheduler.ts'
+import fc from './seeded.ts'
 import { eventOf, type Move, move, PEERS, ROOTS, wireOf } from './swarm-moves.ts'
 import { Observer } from './swarm-observer.ts'
 

@@ -2,9 +2,9 @@
  * What may happen next, drawn at random: mostly what fits the books, so that swarms get somewhere; and events that
  * fit nothing, as hostile peers and late messages bring them.
  */
-import fc from 'fast-check'
 import { type PeerKey, peerKey, type RootKey, rootKey } from '../../src/core/types.ts'
 import type { SwarmEvent, Wire } from '../../src/swarm/events.ts'
+import fc from './seeded.ts'
 import type { Books, PeerBooks, SwarmBooks } from './swarm-books.ts'
 
 export const ROOTS: readonly RootKey[] = ['R', 'S'].map(rootKey)
