@@ -1,7 +1,7 @@
 /**
  * Answers to `share` peers that offer: a piece is taken when it is neither here nor on its way and the downlink has
- * room; a peer with nothing to offer is handed a part of what comes too slowly from others, so that the last pieces
- * come from several at once and no byte comes twice.
+ * room; a peer with nothing to offer is handed a part of what comes too slowly from others, or all of what has yet to
+ * begin, so that the last pieces come from several at once and no byte comes twice.
  */
 import type { Millis } from '../core/types.ts'
 import type { SwarmAction, SwarmEvent } from './events.ts'
@@ -103,16 +103,19 @@ export class Accepting {
 
   idle(peer: SwarmPeer, offer: Idle, now: Millis, out: SwarmAction[]): void {
     const { root, common } = this.#swarm
-    const slowest = common.policy.split ? this.#slowest(peer, now) : undefined
+    const slowest = common.policy.split && peer.reliable ? this.#slowest(peer, now) : undefined
     const bytes = slowest === undefined ? 0 : this.#part(slowest, peer, offer.rate, now)
     if (slowest === undefined || bytes < LEAST_PART_BYTES) {
       out.push({ type: 'decline', root, peer: peer.key, piece: undefined })
       return
     }
-    this.#swarm.asking.shorten(slowest, bytes, out)
-    const span = { begin: slowest.end, end: slowest.end + bytes }
+    const span = { begin: slowest.end - bytes, end: slowest.end }
     const promised = { rate: offer.rate, startsAt: now + peer.roundTrip }
+    const all = bytes >= slowest.left
+    if (!all) this.#swarm.asking.shorten(slowest, bytes, out)
     this.#swarm.asking.request(peer, slowest.piece, span, promised, now, out)
+    // not before: the piece is on its way all the time
+    if (all) this.#swarm.asking.cancel(slowest, now, out)
   }
 
   /** What will come last of all that this peer could send. */
@@ -121,13 +124,13 @@ export class Accepting {
     let slowest: Source | undefined
     let most = 0
     for (const source of this.#swarm.common.downlink) {
-      if (source.peer === peer || source.peer.wire !== 'share' || !source.progress.started) continue
+      if (source.peer === peer || source.peer.wire !== 'share') continue
       // a source of another swarm's peer lies in that swarm's books
       if (this.#swarm.peers.get(source.peer.key) !== source.peer) continue
       if (!peer.has.has(source.piece) || peer.sources.has(source.piece)) continue
       const book = pieces.incoming.get(source.piece)
       if (book === undefined || book.undivided || book.sources.length >= MOST_SOURCES) continue
-      const left = leftOf(source, now) / source.rate
+      const left = startOf(source, now) + leftOf(source, now) / source.rate
       if (left <= most) continue
       slowest = source
       most = left
@@ -143,10 +146,15 @@ export class Accepting {
     const theirs = Math.min(offered, Math.max(free, rate))
     const left = leftOf(source, now)
     const roundTrip = Math.max(peer.roundTrip, source.peer.roundTrip) / 1000
-    const even = ((left - roundTrip * rate) * theirs) / (rate + theirs)
-    return Math.floor(Math.min(even, left - MARGIN * roundTrip * rate))
+    const start = startOf(source, now)
+    const even = ((left + (start - roundTrip) * rate) * theirs) / (rate + theirs)
+    return Math.floor(Math.min(even, left - MARGIN * Math.max(0, roundTrip - start) * rate))
   }
 }
+
+/** Seconds until the first byte of a source should be here. */
+const startOf = ({ progress, startsAt }: Source, now: Millis): number =>
+  progress.started ? 0 : Math.max(0, startsAt - now) / 1000
 
 /** Whether only peers that do not send are asked, and this one is not resting because it did not either. */
 const yieldsTo = (peer: SwarmPeer, sources: readonly Source[], now: Millis): boolean =>

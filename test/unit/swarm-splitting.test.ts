@@ -39,12 +39,12 @@ function handed({ actions }: Scenario): Handed | undefined {
   return { cut, asked }
 }
 
-/** A is asked for a piece, and has not begun. */
-function notBegun(): Scenario {
+/** A is asked for a piece that it is to begin in so many ms, of which half a second has passed. */
+function promised(start: number): Scenario {
   const swarm = scenario({ pieces: 2 })
   swarm.drawn('A ##\nC ##')
-  swarm.offered('A', 0)
-  return swarm
+  swarm.offered('A', 0, { start })
+  return swarm.at(SECOND / 2)
 }
 
 describe('a peer with a free uplink', () => {
@@ -102,7 +102,6 @@ describe('a peer with a free uplink', () => {
   it('is told to go where there is nothing for it', () => {
     const cases: [name: string, swarm: Scenario][] = [
       ['nothing comes', coming({})],
-      ['nothing has begun to come', notBegun()],
       ['it sends all that comes', coming({ C: 128 })],
       ['splitting is off', coming({ A: 128 }, { policy: { split: false } })],
       ['it is nearly here', coming({ A: 1024 - 32 })],
@@ -111,6 +110,27 @@ describe('a peer with a free uplink', () => {
     const without = coming({ A: 128 }, { peers: 'A' })
     without.drawn('C .#')
     assert.deepEqual(without.idle('C'), ['decline C nothing'], 'it lacks the piece')
+  })
+
+  it('takes all of what would begin when it is done, and what is then even of the rest', () => {
+    const cases: [start: number, lines: readonly string[]][] = [
+      [9_000, ['request C 0', 'cancel A 0']],
+      [1_600, ['request C 0', 'cancel A 0']],
+    ]
+    for (const [start, lines] of cases) assert.deepEqual(promised(start).idle('C'), lines, `in ${start} ms`)
+    const swarm = promised(1_000)
+    swarm.idle('C')
+    const { length = 0 } = handed(swarm)?.asked ?? {}
+    // A sends for a second from 0.5 s on, C from now on: both are done in 0.75 s
+    assert.ok(length > 0.7 * MIB && length < 0.8 * MIB, `${length}`)
+  })
+
+  it('takes nothing when it was silent itself', () => {
+    const swarm = promised(30_000)
+    swarm.drawn('D ##')
+    swarm.offered('D', 1)
+    assert.ok(only(swarm.until(5_000), 'cancel D').length > 0)
+    assert.deepEqual(swarm.idle('D'), ['decline D nothing'])
   })
 
   it('does not take what comes in another swarm', () => {
