@@ -11,7 +11,7 @@ import { type SwarmPeer, waitingBytes } from './swarm-peer.ts'
 const EXPECTED_WEIGHT = 0.3
 
 /** A peer that got this much and gave nothing back, though it could have, is not a newcomer any more. */
-const GRACE_BYTES = 1 << 20
+const GRACE_BYTES = 512 << 10
 
 /** It gives less than this part of what it gets. */
 const RIDES = 1 / 20

@@ -299,7 +299,7 @@ describe('to whom a leecher offers', () => {
       rides(swarm)
       swarm.arrived('R', 0, { length: 50 * MIB })
     }
-    const newcomer = (swarm: Scenario): void => void swarm.delivered('R', 7, { length: MIB })
+    const newcomer = (swarm: Scenario): void => void swarm.delivered('R', 7, { length: MIB / 2 })
     assert.equal(order(table, rides), 'NWR')
     assert.equal(order(table, gives), 'NRW')
     assert.equal(order(table, newcomer), 'NRW')
