@@ -30,13 +30,24 @@ const BATCH = 4096
 export class BlockIndex {
   readonly #catalogue: Catalogue
   #changes: Promise<unknown> = Promise.resolve()
+  /** Rows to be read next, and what will have been read. */
+  #sought: Uint8Array[] = []
+  #found: Promise<(Uint8Array | undefined)[]> | undefined
 
   constructor(catalogue: Catalogue) {
     this.#catalogue = catalogue
   }
 
+  /** What is looked for in one go is read in one: a peer asks for hundreds of blocks in a message. */
   async find(digest: Uint8Array): Promise<IndexEntry[]> {
-    return decodeEntries(await this.#catalogue.get(blockRow(digest)))
+    const at = this.#sought.push(blockRow(digest)) - 1
+    this.#found ??= Promise.resolve().then(() => {
+      const sought = this.#sought
+      this.#sought = []
+      this.#found = undefined
+      return this.#catalogue.getMany(sought)
+    })
+    return decodeEntries((await this.#found)[at])
   }
 
   /** Returns the numbers of what the index had under another slot. */
