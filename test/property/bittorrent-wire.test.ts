@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { sha256 } from '../../src/content/verify.ts'
 import { endpoint, packEndpoints, unpackEndpoints } from '../../src/core/endpoint.ts'
 import { peerKey } from '../../src/core/types.ts'
@@ -29,6 +28,7 @@ import {
 import { BLOCK_BYTES, layersAbove, pieceHash, pieceLayer, rootOfPieces } from '../../src/torrent/merkle.ts'
 import { MetadataFetch, metadataBlock } from '../../src/torrent/metadata-fetch.ts'
 import { joined, toHex } from '../unit/peer-wire-bytes.ts'
+import fc from './seeded.ts'
 
 /** With the prototype that objects have which are compared with it. */
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>

@@ -1,9 +1,9 @@
 /** The rows of bits tell the same as sets do, for more peers than a word has bits, while peers and pieces come and go. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import fc from 'fast-check'
 import { createPrng } from '../../src/core/prng.ts'
 import { EXPECTS, HAS, type Holding, Holdings, OFFERED } from '../../src/swarm/holdings.ts'
+import fc from './seeded.ts'
 
 const HOLDINGS = [HAS, EXPECTS, OFFERED] as const
 

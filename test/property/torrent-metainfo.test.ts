@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { nameProblem } from '../../src/content/safe-names.ts'
 import { type Bencodable, encodeBencode } from '../../src/core/bencode.ts'
 import { ShareError } from '../../src/core/errors.ts'
@@ -19,6 +18,7 @@ import {
 import { readMetainfo, writeMetainfo } from '../../src/torrent/metainfo.ts'
 import { readInfo } from '../../src/torrent/read-info.ts'
 import { writeInfo } from '../../src/torrent/write-info.ts'
+import fc from './seeded.ts'
 
 /** What libtorrent made. */
 const FIXTURES = new URL('../../fixtures/torrent/', import.meta.url)

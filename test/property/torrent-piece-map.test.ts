@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import { type Manifest, PieceTable } from '../../src/content/manifest.ts'
 import { Bitfield } from '../../src/core/bitfield.ts'
@@ -8,6 +7,7 @@ import { RAW } from '../../src/core/cid.ts'
 import { pieceSize } from '../../src/torrent/info.ts'
 import { layOut } from '../../src/torrent/layout.ts'
 import { PieceMap } from '../../src/torrent/piece-map.ts'
+import fc from './seeded.ts'
 
 const CID_OF_ALL = CID.parse('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku')
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { encodeBencode } from '../../src/core/bencode.ts'
 import { createPrng } from '../../src/core/prng.ts'
 import { millis } from '../../src/core/types.ts'
@@ -10,6 +9,7 @@ import { announceUrl, decodeAnnounceAnswer } from '../../src/torrent/http-tracke
 import { decodeLocalAnnounce, encodeLocalAnnounce } from '../../src/torrent/local-discovery.ts'
 import { UdpCall } from '../../src/torrent/udp-call.ts'
 import { decodeUdpAnswer, encodeAnnounce } from '../../src/torrent/udp-packets.ts'
+import fc from './seeded.ts'
 
 const bytes20 = fc.uint8Array({ minLength: 20, maxLength: 20 })
 const amount = fc.maxSafeNat()
