@@ -32,6 +32,8 @@ export interface Owner {
   dispatch(event: SwarmEvent): void
   /** Something is in its inbox that comes first. */
   heed(): void
+  /** Reads what is in it by now. */
+  catchUp(): void
   /** Tells what the other end has not heard yet. */
   tellNews(end: End): void
   /** Bytes have left on its uplink. */
@@ -110,6 +112,7 @@ export class End implements Addressee {
   }
 
   receive(message: Message): void {
+    this.owner.catchUp()
     if (this.connection.state === 'open') this.wire.receive(message)
     else this.miss(message)
   }

@@ -189,6 +189,11 @@ export class Peer implements Owner {
     if (this.#reader.position < 0 || this.#reader.at > due) this.#options.medium.clock.move(this.#reader, due)
   }
 
+  /** Reads what others told by now, before a wire changes anything that the scheduler has not heard of. */
+  catchUp(): void {
+    if (this.inbox.due <= this.#options.medium.clock.now) this.#read()
+  }
+
   #read(): void {
     if (this.#handling || !this.#running) return
     this.#handling = true
