@@ -9,6 +9,7 @@ import { type BlockKey, type RootKey, rootKey } from './types.ts'
 
 export const RAW = raw.code
 export const DAG_PB = 0x70
+export const DAG_CBOR = 0x71
 export const SHA2_256 = 0x12
 export const IDENTITY = 0x00
 
