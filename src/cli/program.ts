@@ -17,6 +17,7 @@ export function createProgram(): Command {
     // main.ts prints what went wrong, in the form of all errors
     .configureOutput({ outputError: () => {} })
   transferCommands(program)
+  carCommands(program)
   shareCommands(program)
   nodeCommands(program)
   configCommands(program)
@@ -65,6 +66,28 @@ function transferCommands(program: Command): void {
     .option('--range <first-last>', 'only these bytes, the last one included')
     .action((target: string, options) =>
       run(async (context) => (await import('./commands/cat.ts')).cat(context, target, options), options),
+    )
+}
+
+function carCommands(program: Command): void {
+  declare(program, 'export <target>', 'write a CID, a path under one, or a link, as a CAR file')
+    .option('-o, --output <file>', 'the file to make; without it, the bytes go to standard output')
+    .option('-q, --quiet', 'print the path and nothing else')
+    .action((target: string, options) =>
+      run(
+        async (context) => (await import('./commands/export.ts')).exportCar(context, target, options),
+        options,
+      ),
+    )
+  declare(program, 'import <file>', 'take in a CAR file, and share its roots; prints their CIDs')
+    .option('-q, --quiet', 'print the CIDs and nothing else')
+    .option('--name <name>', 'name it differently')
+    .option('--blocks', 'only store the blocks, until `share gc`')
+    .action((file: string, options) =>
+      run(
+        async (context) => (await import('./commands/import.ts')).importCar(context, file, options),
+        options,
+      ),
     )
 }
 

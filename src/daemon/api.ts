@@ -41,6 +41,18 @@ export interface CatRequest {
   readonly last?: number
 }
 
+/** Answered with the bytes of a CAR file. */
+export interface ExportRequest {
+  readonly target: string
+}
+
+export interface ImportRequest {
+  /** Absolute. */
+  readonly path: string
+  readonly name?: string
+  readonly blocks?: boolean
+}
+
 export interface ListRequest {
   readonly target: string
 }
@@ -81,5 +93,5 @@ export interface ErrorBody {
   readonly error: ErrorJson
 }
 
-/** Trailer of a `cat` that failed after its first byte: an ErrorJson, percent-encoded. */
+/** Trailer of a `cat` or `export` that failed after its first byte: an ErrorJson, percent-encoded. */
 export const ERROR_TRAILER = 'share-error'

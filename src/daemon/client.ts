@@ -7,6 +7,7 @@ import type {
   GcResult,
   GetProgress,
   HashProgress,
+  ImportResult,
   ListEntry,
   NodeIdentity,
   Rates,
@@ -15,7 +16,7 @@ import type {
   VerifyProgress,
   VerifyResult,
 } from '../node/types.ts'
-import type { AddRequest, CatRequest, DaemonInfo, GetRequest, LinkRequest, TorrentRequest } from './api.ts'
+import type { AddRequest, CatRequest, DaemonInfo, ExportRequest, GetRequest, ImportRequest, LinkRequest, TorrentRequest } from './api.ts'
 import { broken, type Call, open, readBytes, readJson, type Work } from './http.ts'
 import { socketPath } from './socket-path.ts'
 import { decodeEvents, type ServerEvent } from './sse.ts'
@@ -70,6 +71,20 @@ export class DaemonClient {
   /** A file's bytes; throws where the stream breaks, so that an end is the end. */
   async *cat(request: CatRequest, work: Work): AsyncGenerator<Uint8Array> {
     yield* readBytes(await open(this.#path, { path: '/v1/cat', body: request, ...work }), work)
+  }
+
+  /** A CAR file's bytes; throws where the stream breaks, so that an end is the end. */
+  async *export(request: ExportRequest, work: Work): AsyncGenerator<Uint8Array> {
+    yield* readBytes(await open(this.#path, { path: '/v1/export', body: request, ...work }), work)
+  }
+
+  import(
+    request: ImportRequest,
+    work: Work & { onProgress?: (progress: VerifyProgress) => void },
+  ): Promise<ImportResult> {
+    return this.#events({ path: '/v1/import', body: request, ...work }, ({ event, data }) => {
+      if (event === 'progress') work.onProgress?.(data as VerifyProgress)
+    })
   }
 
   ls(target: string, work: Work & { onEntry: (entry: ListEntry) => void }): Promise<void> {

@@ -15,7 +15,9 @@ import type {
   CatRequest,
   ConnectRequest,
   DaemonInfo,
+  ExportRequest,
   GetRequest,
+  ImportRequest,
   LimitRequest,
   LinkRequest,
   ListRequest,
@@ -107,6 +109,19 @@ function transferRoutes(app: FastifyInstance, { node, streams }: Daemon): void {
       if (first === undefined) return node.cat(target, { signal })
       return node.cat(target, { signal, range: last === undefined ? { first } : { first, last } })
     }),
+  )
+
+  app.post<{ Body: ExportRequest }>(
+    '/v1/export',
+    body(['target'], { target: text }),
+    ({ body: { target } }, reply) => streams.bytes(reply, (signal) => node.export(target, { signal })),
+  )
+
+  const car = body(['path'], { path: text, name: text, blocks: flag })
+  app.post<{ Body: ImportRequest }>('/v1/import', car, ({ body: { path, ...options } }, reply) =>
+    streams.events(reply, (sink, signal) =>
+      node.import(path, { ...options, signal, onProgress: (progress) => sink.offer('progress', progress) }),
+    ),
   )
 
   app.post<{ Body: ListRequest }>(

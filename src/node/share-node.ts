@@ -4,6 +4,9 @@ import { EventEmitter } from 'node:events'
 import { basename, resolve } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { writeCar } from '../content/car-writer.ts'
+import { dagBlocks } from '../content/dag-blocks.ts'
+import { linksOf } from '../content/dag-links.ts'
 import { listDirectory } from '../content/directory.ts'
 import { readFile } from '../content/file.ts'
 import { resolvePath } from '../content/path.ts'
@@ -13,6 +16,7 @@ import { peerKey, type RootKey } from '../core/types.ts'
 import type { Routing } from '../routing/routing.ts'
 import type { Store } from '../store/types.ts'
 import { addPath } from './adding.ts'
+import { importCar } from './import-car.ts'
 import type { ShareLibp2p } from './libp2p.ts'
 import { Neighbours } from './neighbours.ts'
 import { copyOut, placeFor } from './place.ts'
@@ -96,7 +100,8 @@ export class ShareNode implements Api.Node {
     const again = here !== undefined && output !== undefined && resolve(output) === here.path
     const path = again ? here.path : await placeFor(output, target.name ?? here?.name ?? key)
     if (here?.phase === 'complete' && here.damaged.length === 0) {
-      if (here.path !== path) await this.#copyOut(target, root, path, signal)
+      // the bytes of a copied share lie in the store, whatever lies where they came from
+      if (here.copied || here.path !== path) await this.#copyOut(target, root, path, signal)
       // a copy beside the share is its owner's; where it lies is what was asked for
       return { ...this.#describe(key), path }
     }
@@ -149,6 +154,38 @@ export class ShareNode implements Api.Node {
     for await (const { name, cid: entry, kind, size } of listDirectory(cid, session.node, options.signal)) {
       yield { name, cid: entry.toString(), kind, size }
     }
+  }
+
+  async *export(
+    text: string,
+    options: { signal?: AbortSignal; peers?: readonly string[] } = {},
+  ): AsyncGenerator<Uint8Array> {
+    const { signal } = options
+    const target = targetOf(text, options.peers)
+    using session = this.#session(target, signal)
+    const root = await resolvePath(target.root, target.path, session.node, signal)
+    const blocks = dagBlocks([{ cid: root }], {
+      getBlock: session.block,
+      below: ({ cid }, block) => linksOf(cid, block).map((below) => ({ cid: below })),
+      ...(signal !== undefined && { signal }),
+    })
+    yield* writeCar([root], blocks)
+  }
+
+  async import(path: string, options: Api.ImportOptions = {}): Promise<Api.ImportResult> {
+    const { roots, blocks, bytes } = await importCar(this.#parts.store, path, options)
+    const shares: Api.ShareInfo[] = []
+    const failed: Api.ImportResult['failed'][number][] = []
+    for (const { cid, outcome } of roots) {
+      if (outcome instanceof ShareError) {
+        this.#parts.log(`import ${path}: ${cid}: ${outcome.message}`)
+        failed.push({ cid: cid.toString(), error: outcome.toJSON() })
+        continue
+      }
+      this.#shares.announce(outcome.root)
+      shares.push(this.#describe(outcome.root))
+    }
+    return { shares, failed, blocks, bytes }
   }
 
   async rm(cid: string): Promise<void> {

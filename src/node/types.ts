@@ -93,6 +93,25 @@ export interface AddProgress {
   readonly files: number
 }
 
+export interface ImportOptions {
+  /** The share's name, where the file has one root; else each is named after the file, or its CID. */
+  readonly name?: string
+  /** Only store the blocks; they are served, until `gc`. */
+  readonly blocks?: boolean
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: VerifyProgress) => void
+}
+
+export interface ImportResult {
+  /** What the roots of the file are now. */
+  readonly shares: readonly ShareInfo[]
+  /** Roots that could not become shares, and why. */
+  readonly failed: readonly { readonly cid: string; readonly error: ErrorJson }[]
+  /** Blocks in the file, and their bytes. */
+  readonly blocks: number
+  readonly bytes: number
+}
+
 export interface GetOptions {
   /** Where to put it: a directory that exists, or the name it is to have. Default: the current directory. */
   readonly output?: string
@@ -200,6 +219,13 @@ export interface Node {
   /** The content of one file, in order, verified. `range` is inclusive, as in HTTP. */
   cat(target: string, options?: CatOptions): AsyncIterable<Uint8Array>
   ls(target: string, options?: { signal?: AbortSignal; peers?: readonly string[] }): AsyncIterable<ListEntry>
+  /** The blocks below a CID, a path under one, or a link, as a CAR file: the bytes that `ipfs dag export` writes. */
+  export(
+    target: string,
+    options?: { signal?: AbortSignal; peers?: readonly string[] },
+  ): AsyncIterable<Uint8Array>
+  /** Takes in a CAR file, version 1 or 2; its bytes are kept in the store. */
+  import(path: string, options?: ImportOptions): Promise<ImportResult>
   /** Forgets a share; its files stay, only unfinished partial files go. */
   rm(cid: string): Promise<void>
   /**

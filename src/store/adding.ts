@@ -19,7 +19,7 @@ export async function addShare(
   { manifest, inlines, name, path, copied, added, hashed }: Added,
 ): Promise<ShareRow> {
   const root = rootKeyOf(manifest.root)
-  checkWrappings(manifest)
+  if (!copied) checkWrappings(manifest)
   const kept = await keptInlines(parts.nodes, inlines, copied)
   const layout: Layout = { manifest, wrappings: new Wrappings(), inlines: kept }
   const former = parts.shares.get(root)

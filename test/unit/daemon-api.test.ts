@@ -97,6 +97,23 @@ test('add reports its progress and then the share', async () => {
   assert.deepEqual(node.calls, [['add', '/a', { name: 'n', copy: true }]])
 })
 
+test('import reports its progress and then what came of it; export streams', async () => {
+  const seen: number[] = []
+  const request = { path: '/a.car', name: 'n', blocks: true }
+  const result = await client.import(request, { onProgress: ({ done }) => seen.push(done) })
+  assert.deepEqual([seen, result.shares[0]?.path, result.blocks], [[50], '/a.car', 2])
+  node.onExport = async function* () {
+    yield Buffer.from('one ')
+    yield Buffer.from('two')
+  }
+  const chunks = await Array.fromAsync(client.export({ target: CID }, {}))
+  assert.equal(Buffer.concat(chunks).toString(), 'one two')
+  assert.deepEqual(node.calls, [
+    ['import', '/a.car', { name: 'n', blocks: true }],
+    ['export', CID],
+  ])
+})
+
 test('errors keep code, message, hint and exit code, in events and in plain answers', async () => {
   await assert.rejects(client.add({ path: '/full' }, {}), (error) => {
     assert.ok(error instanceof ShareError)

@@ -1,7 +1,7 @@
 /** A node in memory: knows the shapes and the errors, moves no bytes. Tests set what its long methods do. */
 import { EventEmitter } from 'node:events'
 import { ShareError } from '../../src/core/errors.ts'
-import type { ConnectedPeer, ListEntry, Node, NodeEvents, ShareInfo, Torrent } from '../../src/node/types.ts'
+import type { ConnectedPeer, ImportResult, ListEntry, Node, NodeEvents, ShareInfo, Torrent } from '../../src/node/types.ts'
 
 export const CID = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
@@ -38,6 +38,7 @@ export class FakeNode implements Node {
 
   onGet: Node['get'] = async () => shareInfo()
   onCat: Node['cat'] = async function* () {}
+  onExport: Node['export'] = async function* () {}
 
   async add(path: string, options: Parameters<Node['add']>[1] = {}): Promise<ShareInfo> {
     const { signal: _, onProgress, ...rest } = options
@@ -62,6 +63,18 @@ export class FakeNode implements Node {
     this.calls.push(['ls', target])
     yield { name: 'a', cid: CID, kind: 'file', size: 3 }
     yield { name: 'b', cid: CID, kind: 'directory', size: undefined }
+  }
+
+  export(target: string, options: Parameters<Node['export']>[1] = {}): AsyncIterable<Uint8Array> {
+    this.calls.push(['export', target])
+    return this.onExport(target, options)
+  }
+
+  async import(path: string, options: Parameters<Node['import']>[1] = {}): Promise<ImportResult> {
+    const { signal: _, onProgress, ...rest } = options
+    this.calls.push(['import', path, rest])
+    onProgress?.({ done: 50, total: 100 })
+    return { shares: [shareInfo({ path })], failed: [], blocks: 2, bytes: 90 }
   }
 
   async rm(cid: string): Promise<void> {
