@@ -45,7 +45,11 @@ function transferCommands(program: Command): void {
       run(async (context) => (await import('./commands/add.ts')).add(context, paths, options), options),
     )
 
-  declare(program, 'get <target>', 'download a CID, a path under one (CID/path), or a link')
+  declare(
+    program,
+    'get <target>',
+    'download a CID, a path under one (CID/path), a link, or a URL of a gateway',
+  )
     .option('-o, --output <path>', 'a directory to put it in, or the name it is to have')
     .option('--peer <multiaddr...>', 'peers to ask first')
     .option('--stream', 'fetch it in file order, to be read while it comes: `share cat CID | player`')

@@ -1,6 +1,6 @@
 /** CIDs at the edges of the program: parsing what people type, and one canonical text for a root. */
-import { base32 } from 'multiformats/bases/base32'
-import { base36 } from 'multiformats/bases/base36'
+import { base32, base32upper } from 'multiformats/bases/base32'
+import { base36, base36upper } from 'multiformats/bases/base36'
 import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
@@ -16,10 +16,14 @@ export const IDENTITY = 0x00
 /** Largest identity CID that is accepted, in digest bytes: they carry data in the name. */
 export const MAX_IDENTITY_BYTES = 128
 
-const bases = base32.decoder.or(base36.decoder).or(base58btc.decoder)
+const bases = base32.decoder
+  .or(base32upper.decoder)
+  .or(base36.decoder)
+  .or(base36upper.decoder)
+  .or(base58btc.decoder)
 
 /**
- * Parses a CID that a person typed, v0 or v1, in base32, base36 or base58btc.
+ * Parses a CID that a person typed, v0 or v1, in base32, base36 (in capitals too) or base58btc.
  * @throws ShareError BAD_CID when it is malformed, UNSUPPORTED when it names a codec or hash that cannot be checked
  */
 export function parseCid(text: string): CID {

@@ -1,9 +1,13 @@
-/** What people hand to `get`, `cat` and `ls`: a CID, a path under one, or a link, which is a magnet URI that carries the CID. */
+/**
+ * What people hand to `get`, `cat`, `ls` and `export`: a CID, a path under one (`/ipfs/CID/path` too), an address of a
+ * gateway or an `ipfs://` one, or a link, which is a magnet URI that carries the CID.
+ */
 import { multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 import { parseCid, printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { parseMagnet } from '../torrent/magnet.ts'
+import { checkNamespace, isContentUrl, parseContentUrl } from './content-url.ts'
 
 export interface Target {
   readonly root: CID
@@ -14,9 +18,14 @@ export interface Target {
   readonly peers: readonly string[]
 }
 
+/** Longer ones are not made by hand, nor by any program. */
+const MOST_LENGTH = 64 << 10
+
 /** @throws ShareError BAD_CID, BAD_LINK, BAD_PATH, UNSUPPORTED */
 export function parseTarget(text: string): Target {
-  return text.startsWith('magnet:') ? parseLink(text) : parsePath(text)
+  if (text.length > MOST_LENGTH) throw badLink(text, 'it is too long', HOW_TO_LINK)
+  if (text.startsWith('magnet:')) return parseLink(text)
+  return isContentUrl(text) ? parseUrl(text) : parsePath(text)
 }
 
 /** @throws ShareError BAD_ADDRESS unless it is a multiaddr that ends in a peer id */
@@ -44,9 +53,22 @@ function parseLink(text: string): Target {
   }
 }
 
+function parseUrl(text: string): Target {
+  const { cid, path, name } = parseContentUrl(text)
+  const target = targetAt(cid, path, text)
+  return name === undefined ? target : { ...target, name: safeName(name) }
+}
+
 function parsePath(text: string): Target {
-  const [cid = '', ...rest] = text.split('/')
-  const path = rest.filter((segment) => segment !== '')
+  const [first = '', ...rest] = text.split('/')
+  if (first !== '' || rest.length === 0) return targetAt(first, rest, text)
+  const [namespace = '', cid = '', ...path] = rest
+  checkNamespace(namespace, text)
+  return targetAt(cid, path, text)
+}
+
+function targetAt(cid: string, segments: readonly string[], text: string): Target {
+  const path = segments.filter((segment) => segment !== '')
   for (const segment of path) {
     if (segment !== '.' && segment !== '..') continue
     throw new ShareError(
@@ -64,10 +86,15 @@ function safeName(name: string): string | undefined {
   return clean === '' || clean === '.' || clean === '..' ? undefined : clean
 }
 
+const HOW_TO_LINK = '`share link CID` prints one; copy it whole, in quotes'
+
 function withoutCid(text: string, isTorrent: boolean): ShareError {
-  const reason = isTorrent ? 'it names a torrent, but no CID' : 'it carries no CID'
-  const hint = isTorrent
-    ? 'what only BitTorrent peers have cannot be fetched yet; a link that `share link` printed carries both'
-    : '`share link CID` prints one; copy it whole, in quotes'
+  if (!isTorrent) return badLink(text, 'it carries no CID', HOW_TO_LINK)
+  const hint =
+    'what only BitTorrent peers have cannot be fetched yet; a link that `share link` printed carries both'
+  return badLink(text, 'it names a torrent, but no CID', hint)
+}
+
+function badLink(text: string, reason: string, hint: string): ShareError {
   return new ShareError('BAD_LINK', `not a link: ${printable(text, 60)} (${reason})`, hint)
 }
