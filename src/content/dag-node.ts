@@ -62,18 +62,25 @@ export function identityBytes(cid: CID): Uint8Array | undefined {
   return cid.multihash.code === IDENTITY ? cid.multihash.digest : undefined
 }
 
+/** `ours`: every link can be fetched and is part of UnixFS. `any`: who follows one has to look. */
+export type Links = 'ours' | 'any'
+
 /**
  * Decodes a verified dag-pb block.
- * @throws ShareError BAD_CONTENT when it is malformed, contradicts itself, or links to what cannot be fetched
+ * @throws ShareError BAD_CONTENT when it is malformed, contradicts itself, or has other links than it may
  */
-export function decodeNode(cid: CID, block: Uint8Array, budgets: Budgets): DagNode {
+export function decodeNode(cid: CID, block: Uint8Array, budgets: Budgets, allowed: Links = 'ours'): DagNode {
   try {
     if (cid.code !== DAG_PB) throw new Error('it is not a dag-pb node')
     if (block.length > budgets.nodeBytes) throw new Error(`it has ${block.length} bytes`)
     const { Data, Links } = decode(block)
     if (Data === undefined) throw new Error('it is not UnixFS')
     const links = Links.map(
-      ({ Hash, Name, Tsize }): Link => ({ name: Name ?? '', cid: checkLink(Hash), tsize: checkTsize(Tsize) }),
+      ({ Hash, Name, Tsize }): Link => ({
+        name: Name ?? '',
+        cid: allowed === 'any' ? Hash : checkLink(Hash),
+        tsize: checkTsize(Tsize),
+      }),
     )
     return classify(decodeUnixfs(Data), links, budgets)
   } catch (cause) {

@@ -2,7 +2,7 @@
 import type { CID } from 'multiformats/cid'
 import { badContent } from './bad-content.ts'
 import type { Budgets } from './budgets.ts'
-import { type DagNode, decodeNode, identityBytes } from './dag-node.ts'
+import { type DagNode, decodeNode, identityBytes, type Links } from './dag-node.ts'
 import { isEmptyRaw } from './leaf.ts'
 
 /** Gives a block's bytes, verified. */
@@ -23,8 +23,13 @@ export async function fetchBlock(cid: CID, fetch: FetchBlock, budgets: Budgets):
   return block
 }
 
-export async function fetchNode(cid: CID, fetch: FetchBlock, budgets: Budgets): Promise<DagNode> {
-  return decodeNode(cid, await fetchBlock(cid, fetch, budgets), budgets)
+export async function fetchNode(
+  cid: CID,
+  fetch: FetchBlock,
+  budgets: Budgets,
+  links?: Links,
+): Promise<DagNode> {
+  return decodeNode(cid, await fetchBlock(cid, fetch, budgets), budgets, links)
 }
 
 /** About what a decoded link holds in memory beside its block: the CID, its digest, their views. */

@@ -22,7 +22,7 @@ export interface ReadOptions {
 const READ_AHEAD = 8
 
 /** A part of the file: the bytes from `offset` that the block `cid` stands for. */
-interface Part {
+export interface Part {
   readonly cid: CID
   readonly offset: number
   readonly size: number
@@ -73,7 +73,8 @@ export async function* readFile(cid: CID, options: ReadOptions): AsyncGenerator<
   }
 }
 
-function partsOf(node: FileNode, start: number): Part[] {
+/** What the links of a file's node stand for, when the node itself begins at `start`. */
+export function partsOf(node: FileNode, start: number): Part[] {
   let offset = start + node.data.length
   return node.links.map(({ cid }, at) => {
     const size = node.sizes[at] ?? 0

@@ -5,7 +5,7 @@ import { ShareError } from '../core/errors.ts'
 import { orAborted, throwIfAborted } from './abort.ts'
 import { badContent } from './bad-content.ts'
 import { DEFAULT_BUDGETS } from './budgets.ts'
-import type { DagNode, ShardNode } from './dag-node.ts'
+import type { DagNode, Links, ShardNode } from './dag-node.ts'
 import { type FetchBlock, fetchNode } from './dag-source.ts'
 import { slotPath } from './hamt.ts'
 import { symlinkProblem } from './safe-names.ts'
@@ -57,27 +57,41 @@ async function symlinkTarget(cid: CID, fetch: FetchBlock): Promise<string | unde
 async function child(directory: CID, name: string, fetch: FetchBlock): Promise<CID> {
   const node: DagNode | undefined =
     directory.code === DAG_PB ? await fetchNode(directory, fetch, DEFAULT_BUDGETS) : undefined
-  if (node?.kind === 'shard') return (await childOfShard(node, name, fetch)) ?? missing(name)
-  if (node?.kind === 'directory') return node.links.find((link) => link.name === name)?.cid ?? missing(name)
-  return missing(name, 'what stands before it is not a directory')
+  return (await childOf(node, name, fetch)).cid
 }
 
-async function childOfShard(top: ShardNode, name: string, fetch: FetchBlock): Promise<CID | undefined> {
+/**
+ * What stands under a name in a directory, and the shards between the directory's own node and it.
+ * @throws ShareError NOT_FOUND, BAD_CONTENT
+ */
+export async function childOf(
+  node: DagNode | undefined,
+  name: string,
+  fetch: FetchBlock,
+  links?: Links,
+): Promise<{ cid: CID; shards: readonly CID[] }> {
+  if (node?.kind === 'shard') return childOfShard(node, name, fetch, links)
+  if (node?.kind !== 'directory') return missing(name, 'what stands before it is not a directory')
+  return { cid: node.links.find((link) => link.name === name)?.cid ?? missing(name), shards: [] }
+}
+
+async function childOfShard(top: ShardNode, name: string, fetch: FetchBlock, links: Links | undefined) {
   const slots = await slotPath(name)
+  const shards: CID[] = []
   for (let node = top; ; ) {
     const slot = slots.next(node.fanout)
-    if (slot === undefined) return undefined
-    const entry = node.links.find((link) => link.name === slot + name)
-    if (entry !== undefined) return entry.cid
-    const deeper = node.links.find((link) => link.name === slot)
-    if (deeper === undefined) return undefined
-    const below = await fetchNode(deeper.cid, fetch, DEFAULT_BUDGETS)
+    const entry = node.links.find((link) => link.name === `${slot}${name}`)
+    if (entry !== undefined) return { cid: entry.cid, shards }
+    const deeper = slot === undefined ? undefined : node.links.find((link) => link.name === slot)
+    if (deeper === undefined) return missing(name)
+    const below = await fetchNode(deeper.cid, fetch, DEFAULT_BUDGETS, links)
     if (below.kind !== 'shard') throw badContent(`the directory shard at ${deeper.cid} is none`)
+    shards.push(deeper.cid)
     node = below
   }
 }
 
-function missing(name: string, why = 'there is no such name'): never {
+export function missing(name: string, why = 'there is no such name'): never {
   throw new ShareError(
     'NOT_FOUND',
     `"${printable(name)}" is not in this content: ${why}`,

@@ -27,17 +27,7 @@ const bases = base32.decoder
  * @throws ShareError BAD_CID when it is malformed, UNSUPPORTED when it names a codec or hash that cannot be checked
  */
 export function parseCid(text: string): CID {
-  let cid: CID
-  try {
-    cid = text.startsWith('Qm') ? CID.parse(text) : CID.parse(text, bases)
-  } catch (cause) {
-    throw new ShareError(
-      'BAD_CID',
-      `not a CID: ${printable(text)}`,
-      'a CID looks like bafybei… or Qm…; copy it whole',
-      { cause },
-    )
-  }
+  const cid = readCid(text)
   const reason = unsupported(cid)
   if (reason !== undefined)
     throw new ShareError(
@@ -48,9 +38,30 @@ export function parseCid(text: string): CID {
   return cid
 }
 
+/**
+ * Parses a CID, whatever it names.
+ * @throws ShareError BAD_CID
+ */
+export function readCid(text: string): CID {
+  try {
+    return text.startsWith('Qm') ? CID.parse(text) : CID.parse(text, bases)
+  } catch (cause) {
+    throw new ShareError(
+      'BAD_CID',
+      `not a CID: ${printable(text)}`,
+      'a CID looks like bafybei… or Qm…; copy it whole',
+      { cause },
+    )
+  }
+}
+
 /** Why blocks under this CID cannot be used here, or undefined when they can. */
 export function unsupported(cid: CID): string | undefined {
-  if (cid.code !== RAW && cid.code !== DAG_PB) return `codec 0x${cid.code.toString(16)}`
+  return cid.code !== RAW && cid.code !== DAG_PB ? `codec 0x${cid.code.toString(16)}` : unverifiable(cid)
+}
+
+/** Why blocks under this CID cannot be checked, or undefined when they can. */
+export function unverifiable(cid: CID): string | undefined {
   if (cid.multihash.code === IDENTITY) {
     return cid.multihash.digest.length > MAX_IDENTITY_BYTES ? 'an identity CID over 128 bytes' : undefined
   }

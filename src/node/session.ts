@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid'
 import { rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
+import { formatDuration } from '../core/units.ts'
 import { FetchSession } from '../exchange/bitswap/node-fetcher.ts'
 import type { Store } from '../store/types.ts'
 import { fetchBlock } from './fetch-block.ts'
@@ -17,6 +18,15 @@ export interface ReadingContext extends SearchContext {
   readonly readers: Readers
 }
 
+export interface ReadOptions {
+  readonly peers: readonly string[]
+  /** Nobody is asked: what is not here is NOBODY_HAS_IT. */
+  readonly local?: boolean
+  /** A block that does not come within so many milliseconds ends the waiting for it; without, it is waited for. */
+  readonly patience?: number
+  readonly signal?: AbortSignal
+}
+
 export class ReadSession implements Disposable {
   readonly #context: ReadingContext
   readonly #root: RootKey
@@ -24,16 +34,16 @@ export class ReadSession implements Disposable {
   readonly #search: Search
   readonly #stopping = new AbortController()
   readonly #signal: AbortSignal
+  readonly #local: boolean
+  readonly #patience: number | undefined
   #nobody: NodeJS.Timeout | undefined
 
-  constructor(
-    context: ReadingContext,
-    root: CID,
-    options: { peers: readonly string[]; signal?: AbortSignal },
-  ) {
+  constructor(context: ReadingContext, root: CID, options: ReadOptions) {
     this.#context = context
     this.#root = rootKeyOf(root)
-    const { signal } = options
+    const { signal, local = false, patience } = options
+    this.#local = local
+    this.#patience = patience
     this.#signal =
       signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
     this.#search = new Search(context, root, options.peers, (peer) =>
@@ -48,22 +58,38 @@ export class ReadSession implements Disposable {
   }
 
   /** A DAG node; kept, for it is asked for again. */
-  readonly node = (cid: CID): Promise<Uint8Array> => this.#fetch(cid, true)
+  readonly node = (cid: CID): Promise<Uint8Array> =>
+    this.#get(cid, (signal) => this.#fetch(cid, true, signal))
 
   /** Any block, passed through; from the root's download, where one runs. */
-  readonly block = async (cid: CID): Promise<Uint8Array> => {
-    const { readers, store } = this.#context
-    const local = await store.getBlock(cid)
-    if (local !== undefined) return local
-    return (await readers.block(this.#root, cid, this.#signal)) ?? this.#fetch(cid, false)
+  readonly block = (cid: CID): Promise<Uint8Array> =>
+    this.#get(
+      cid,
+      async (signal) =>
+        (await this.#context.readers.block(this.#root, cid, signal)) ?? this.#fetch(cid, false, signal),
+    )
+
+  async #get(cid: CID, fetch: (signal: AbortSignal) => Promise<Uint8Array>): Promise<Uint8Array> {
+    const here = await this.#context.store.getBlock(cid)
+    if (here !== undefined) return here
+    if (this.#local)
+      throw new ShareError('NOBODY_HAS_IT', `the block ${cid} is not here`, 'let others be asked for it')
+    if (this.#patience === undefined) return fetch(this.#signal)
+    const late = new AbortController()
+    const message = `the block ${cid} did not come within ${formatDuration(this.#patience / 1000)}`
+    const error = new ShareError('TIMED_OUT', message, 'try again: what has come so far may be here then')
+    const timer = setTimeout(() => late.abort(error), this.#patience)
+    try {
+      return await fetch(AbortSignal.any([this.#signal, late.signal]))
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
-  async #fetch(cid: CID, keep: boolean): Promise<Uint8Array> {
+  #fetch(cid: CID, keep: boolean, signal: AbortSignal): Promise<Uint8Array> {
     const { store, bitswap } = this.#context
-    const local = await store.getBlock(cid)
-    if (local !== undefined) return local
     this.#startSearch()
-    return fetchBlock({ store, bitswap, session: this.#session, signal: this.#signal, keep }, cid)
+    return fetchBlock({ store, bitswap, session: this.#session, signal, keep }, cid)
   }
 
   #startSearch(): void {

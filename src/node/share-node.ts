@@ -156,6 +156,10 @@ export class ShareNode implements Api.Node {
     }
   }
 
+  blocks(root: Target['root'], { peers = [], ...options }: Api.BlocksOptions = {}): Api.Blocks {
+    return new ReadSession(this.#parts, root, { ...options, peers: peers.map(checkPeerAddress) })
+  }
+
   async *export(
     text: string,
     options: { signal?: AbortSignal; peers?: readonly string[] } = {},

@@ -1,4 +1,5 @@
 /** The public shapes of a node: what the API returns, the daemon sends as JSON and the CLI prints. */
+import type { CID } from 'multiformats/cid'
 import type { ErrorJson } from '../core/errors.ts'
 
 /** Where a root is in its life on this node. */
@@ -219,6 +220,8 @@ export interface Node {
   /** The content of one file, in order, verified. `range` is inclusive, as in HTTP. */
   cat(target: string, options?: CatOptions): AsyncIterable<Uint8Array>
   ls(target: string, options?: { signal?: AbortSignal; peers?: readonly string[] }): AsyncIterable<ListEntry>
+  /** Read a DAG by its blocks. Throws NOBODY_HAS_IT, TIMED_OUT. */
+  blocks(root: CID, options?: BlocksOptions): Blocks
   /** The blocks below a CID, a path under one, or a link, as a CAR file: the bytes that `ipfs dag export` writes. */
   export(
     target: string,
@@ -247,6 +250,23 @@ export interface Node {
   connect(address: string, options?: { signal?: AbortSignal }): Promise<ConnectedPeer>
   on<K extends keyof NodeEvents>(event: K, listener: (detail: NodeEvents[K]) => void): () => void
   stop(): Promise<void>
+}
+
+export interface BlocksOptions {
+  readonly peers?: readonly string[]
+  /** Ask nobody: what is not here is NOBODY_HAS_IT. */
+  readonly local?: boolean
+  /** Milliseconds that a block is waited for; without, until the signal says so, or nobody is found. */
+  readonly patience?: number
+  readonly signal?: AbortSignal
+}
+
+/** The blocks of one root, verified: from here, else from peers. Dispose of it when you have them. */
+export interface Blocks extends Disposable {
+  /** A DAG node; kept until `gc`, for it is asked for again. */
+  readonly node: (cid: CID) => Promise<Uint8Array>
+  /** Any block, passed through. */
+  readonly block: (cid: CID) => Promise<Uint8Array>
 }
 
 export interface CatOptions {

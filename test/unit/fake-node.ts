@@ -1,7 +1,7 @@
 /** A node in memory: knows the shapes and the errors, moves no bytes. Tests set what its long methods do. */
 import { EventEmitter } from 'node:events'
 import { ShareError } from '../../src/core/errors.ts'
-import type { ConnectedPeer, ImportResult, ListEntry, Node, NodeEvents, ShareInfo, Torrent } from '../../src/node/types.ts'
+import type { Blocks, ConnectedPeer, ImportResult, ListEntry, Node, NodeEvents, ShareInfo, Torrent } from '../../src/node/types.ts'
 
 export const CID = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
@@ -63,6 +63,10 @@ export class FakeNode implements Node {
     this.calls.push(['ls', target])
     yield { name: 'a', cid: CID, kind: 'file', size: 3 }
     yield { name: 'b', cid: CID, kind: 'directory', size: undefined }
+  }
+
+  blocks(): Blocks {
+    throw new ShareError('NOBODY_HAS_IT', 'nobody has it', 'wait')
   }
 
   export(target: string, options: Parameters<Node['export']>[1] = {}): AsyncIterable<Uint8Array> {
