@@ -16,6 +16,8 @@ export interface DaemonInfo {
   readonly listen: readonly string[]
   /** The BitTorrent port; null where none is open. */
   readonly torrentPort: number | null
+  /** The HTTP gateway's; null where none is open. */
+  readonly gateway: string | null
 }
 
 export interface AddRequest {

@@ -3,7 +3,8 @@
  * background it has an IPC channel to its starter, on which it says why, if it cannot start.
  */
 import { ShareError } from '../core/errors.ts'
-import type { Config } from '../node/config.ts'
+import type { Gateway } from '../gateway/server.ts'
+import { type Config, gatewayAddress } from '../node/config.ts'
 import { loadConfig } from '../node/config-file.ts'
 import type { Node } from '../node/types.ts'
 import { ensureHome } from './home.ts'
@@ -48,6 +49,7 @@ export async function runDaemon(home: string, createNode: CreateNode = createRea
 
 interface Running {
   readonly node: Node
+  readonly gateway: Gateway | undefined
   readonly api: Awaited<ReturnType<typeof serveApi>>
   readonly log: (line: string) => void
 }
@@ -59,21 +61,34 @@ async function startDaemon(home: string, createNode: CreateNode, onStop: () => v
   // in the background stderr is the log already
   const log = openLog(home, { echo: process.send === undefined })
   log(`starting share ${version()}, process ${process.pid}`)
-  const node = await createNode({ home, config: await loadConfig(home), onLog: log })
+  const config = await loadConfig(home)
+  const node = await createNode({ home, config, onLog: log })
+  let gateway: Gateway | undefined
   try {
-    const api = await serveApi({ node, home, onStop })
+    gateway = await openGateway(node, config.gateway, log)
+    const api = await serveApi({ node, home, gateway: gateway?.url ?? null, onStop })
     log(`ready on ${api.path}, as ${node.identity.peerId}`)
-    return { node, api, log }
+    if (gateway !== undefined) log(`gateway at ${gateway.url}`)
+    return { node, gateway, api, log }
   } catch (thrown) {
+    await gateway?.close()
     await node.stop()
     throw thrown
   }
 }
 
-async function endDaemon({ node, api, log }: Running, by: string): Promise<never> {
+async function openGateway(node: Node, setting: string, log: Running['log']): Promise<Gateway | undefined> {
+  const address = gatewayAddress(setting)
+  if (address === undefined) return undefined
+  const { serveGateway } = await import('../gateway/server.ts')
+  return serveGateway({ node, address, log })
+}
+
+async function endDaemon({ node, gateway, api, log }: Running, by: string): Promise<never> {
   log(`stopping, asked by ${by}`)
   try {
     await api.drain()
+    await gateway?.close()
     await node.stop()
   } catch (thrown) {
     log(`while stopping: ${ShareError.from(thrown).message}`)

@@ -38,14 +38,16 @@ export interface ApiServer {
 export async function serveApi(options: {
   node: Node
   home: string
+  /** The HTTP gateway's, where there is one. */
+  gateway: string | null
   onStop: () => void
 }): Promise<ApiServer> {
-  const { node, home, onStop } = options
+  const { node, home, gateway, onStop } = options
   const path = claimSocketPath(home)
   const streams = new Streams()
   const app = fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } })
   answerErrors(app)
-  addRoutes(app, { node, streams, info: () => info(node, home), stop: onStop })
+  addRoutes(app, { node, streams, info: () => info(node, home, gateway), stop: onStop })
   await app.listen({ path })
   if (process.platform !== 'win32') chmodSync(path, 0o600)
 
@@ -62,9 +64,9 @@ export async function serveApi(options: {
   return { path, drain, close }
 }
 
-function info(node: Node, home: string): DaemonInfo {
+function info(node: Node, home: string, gateway: string | null): DaemonInfo {
   const listen = node.identity.addresses.map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
-  return { running: true, pid: process.pid, version: version(), home, listen, torrentPort: null }
+  return { running: true, pid: process.pid, version: version(), home, listen, torrentPort: null, gateway }
 }
 
 function answerErrors(app: FastifyInstance): void {

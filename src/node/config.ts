@@ -24,6 +24,8 @@ export interface Config {
   readonly dht: 'auto' | 'server' | 'client' | 'off'
   /** Speak the share wire with other `share` nodes; without, they are served as any IPFS node is, by Bitswap. */
   readonly 'wire.share': boolean
+  /** A multiaddr of the loopback interface on which the HTTP gateway listens, or `off`. */
+  readonly gateway: string
   /** Connections kept at most. */
   readonly 'peers.max': number
 }
@@ -48,6 +50,11 @@ const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/4141', '/ip6/::/tcp/4141']
 // libp2p's own default: each connection costs memory and keep-alives, and a swarm needs a few dozen
 const DEFAULT_PEERS = 300
 
+const OFF = 'off'
+
+// the port that other IPFS gateways have
+const DEFAULT_GATEWAY = '/ip4/127.0.0.1/tcp/8080'
+
 const RULES: { readonly [K in ConfigKey]: Rule<Config[K]> } = {
   listen: addresses(DEFAULT_LISTEN, isListenAddress, 'addresses such as /ip4/0.0.0.0/tcp/4141, or none'),
   announce: addresses([], isAddress, 'addresses such as /dns4/example.org/tcp/4141, or none'),
@@ -61,6 +68,7 @@ const RULES: { readonly [K in ConfigKey]: Rule<Config[K]> } = {
   'discovery.mdns': toggle(true),
   dht: choice(['auto', 'server', 'client', 'off']),
   'wire.share': toggle(true),
+  gateway: loopback(),
   'peers.max': count(DEFAULT_PEERS),
 }
 
@@ -174,6 +182,25 @@ function count(fallback: number): Rule<number> {
     parse: (text) => (/^[1-9]\d{0,4}$|^100000$/.test(text) ? { value: Number(text) } : { bad: text }),
     print: String,
   }
+}
+
+function loopback(): Rule<string> {
+  return {
+    fallback: OFF,
+    accepts: `off, on (${DEFAULT_GATEWAY}), or another address that only this machine reaches`,
+    parse: (text) => {
+      const value = text === 'on' ? DEFAULT_GATEWAY : text
+      return value === OFF || gatewayAddress(value) !== undefined ? { value } : { bad: text }
+    },
+    print: String,
+  }
+}
+
+/** Host and port of a `gateway` setting; undefined for `off`, and for what is no loopback address. */
+export function gatewayAddress(setting: string): { host: string; port: number } | undefined {
+  if (!isListenAddress(setting)) return undefined
+  const [, , host = '', , port] = setting.split('/')
+  return host === '::1' || host.startsWith('127.') ? { host, port: Number(port) } : undefined
 }
 
 function isAddress(text: string): boolean {

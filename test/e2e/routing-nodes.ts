@@ -18,6 +18,7 @@ export const LOOPBACK: Config = {
   'discovery.mdns': false,
   dht: 'auto',
   'wire.share': true,
+  gateway: 'off',
   'peers.max': 100,
 }
 

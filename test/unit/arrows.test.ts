@@ -12,7 +12,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // the public API
   'index.ts': ['node', 'core'],
   cli: ['daemon', 'node', 'core'],
-  daemon: ['node', 'core'],
+  daemon: ['gateway', 'node', 'core'],
+  gateway: ['node', 'content', 'core'],
   node: ['routing', 'exchange', 'torrent', 'store', 'content', 'swarm', 'core'],
   sim: ['swarm', 'core'],
   torrent: ['exchange', 'content', 'swarm', 'core'],

@@ -36,6 +36,9 @@ test('what each key takes, and how it prints', () => {
     ['discovery.mdns', 'true', true, 'on'],
     ['dht', 'server', 'server', 'server'],
     ['wire.share', 'off', false, 'off'],
+    ['gateway', 'off', 'off', 'off'],
+    ['gateway', 'on', '/ip4/127.0.0.1/tcp/8080', '/ip4/127.0.0.1/tcp/8080'],
+    ['gateway', '/ip6/::1/tcp/0', '/ip6/::1/tcp/0', '/ip6/::1/tcp/0'],
     ['peers.max', '50', 50, '50'],
     ['peers.max', 'default', 300, '300'],
   ]
@@ -59,6 +62,9 @@ test('what each key refuses', () => {
     ['limits.up', '40Mbit', /40Mbit/],
     ['discovery.mdns', 'maybe', /maybe/],
     ['dht', 'on', /on/],
+    ['gateway', '/ip4/0.0.0.0/tcp/8080', /0\.0\.0\.0/],
+    ['gateway', '/ip4/192.168.0.1/tcp/8080', /192/],
+    ['gateway', '127.0.0.1:8080', /8080/],
     ['peers.max', '0', /0/],
     ['peers.max', '1.5', /1\.5/],
   ]

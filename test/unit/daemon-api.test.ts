@@ -22,7 +22,7 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'share-api-'))
   node = new FakeNode()
   stops = 0
-  api = await serveApi({ node, home, onStop: () => stops++ })
+  api = await serveApi({ node, home, gateway: null, onStop: () => stops++ })
   client = new DaemonClient(home)
 })
 
@@ -63,6 +63,7 @@ test('what the daemon says of itself', async () => {
       home,
       listen: ['/ip4/127.0.0.1/tcp/4141'],
       torrentPort: null,
+      gateway: null,
     },
   )
   assert.deepEqual(await client.id(), node.identity)
@@ -299,7 +300,7 @@ test('no daemon, no API', async () => {
 })
 
 test('a socket left by a killed daemon is taken over', async () => {
-  const second = await serveApi({ node, home, onStop: () => {} })
+  const second = await serveApi({ node, home, gateway: null, onStop: () => {} })
   assert.equal((await client.info()).running, true)
   await second.close()
 })

@@ -47,7 +47,15 @@ export async function status({ home, out, signal }: Context): Promise<number | u
     out.result(describe(running.info), running.info)
     return 0
   }
-  const absent = { running: false, pid: null, version: version(), home, listen: [], torrentPort: null }
+  const absent = {
+    running: false,
+    pid: null,
+    version: version(),
+    home,
+    listen: [],
+    torrentPort: null,
+    gateway: null,
+  }
   if (!out.json) throw notRunning()
   out.result('', absent)
   return notRunning().exitCode
@@ -58,6 +66,7 @@ function describe(info: DaemonInfo): string {
     `running, process ${info.pid}, version ${info.version}`,
     `home ${info.home}`,
     ...info.listen.map((address) => `listening on ${address}`),
+    ...(info.gateway === null ? [] : [`gateway at ${info.gateway}`]),
   ].join('\n')
 }
 
