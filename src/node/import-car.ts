@@ -153,7 +153,7 @@ async function shareOf(stored: Stored, root: CID, { name, path, signal }: Naming
     inlines.push({ cid, ...place, size: data.byteLength })
   }
   await completePieces(stored, manifest, signal)
-  return store.addShare({ manifest, inlines, name, path, copied: true })
+  return store.addShare({ manifest, inlines, name, path, copied: true, added: undefined })
 }
 
 /** Every piece is in blockstore-fs then, also one that so far lay in the file of another share. */

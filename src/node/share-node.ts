@@ -177,7 +177,12 @@ export class ShareNode implements Api.Node {
   }
 
   async import(path: string, options: Api.ImportOptions = {}): Promise<Api.ImportResult> {
-    const { roots, blocks, bytes } = await importCar(this.#parts.store, path, options)
+    const { roots, blocks, bytes } = await importCar(this.#parts.store, path, options).catch(
+      (thrown: unknown) => {
+        this.#parts.log(`import ${path}: ${ShareError.from(thrown).message}`)
+        throw thrown
+      },
+    )
     const shares: Api.ShareInfo[] = []
     const failed: Api.ImportResult['failed'][number][] = []
     for (const { cid, outcome } of roots) {
