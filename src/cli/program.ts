@@ -51,7 +51,7 @@ function transferCommands(program: Command): void {
     'download a CID, a path under one (CID/path), a link, or a URL of a gateway',
   )
     .option('-o, --output <path>', 'a directory to put it in, or the name it is to have')
-    .option('--peer <multiaddr...>', 'peers to ask first')
+    .option('--peer <multiaddr...>', 'peers to ask first; URLs of HTTP gateways too')
     .option('--stream', 'fetch it in file order, to be read while it comes: `share cat CID | player`')
     .option('--timeout <time>', 'stop after so many seconds (or 5m, 2h)')
     .option('-q, --quiet', 'print the path and nothing else')

@@ -12,6 +12,7 @@ import type { Store } from '../store/types.ts'
 import type { SwarmAction } from '../swarm/events.ts'
 import type { ArrivingPieces } from './arriving-pieces.ts'
 import { BlockServer } from './block-server.ts'
+import { type HttpWire, isGateway } from './http-wire.ts'
 import type { OpenSwarm } from './open-swarms.ts'
 import type { Seeding } from './seeding.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
@@ -23,6 +24,8 @@ export interface BitswapWireContext {
   readonly arriving: ArrivingPieces
   readonly seeding: Seeding
   readonly traffic: Traffic
+  /** Asked for DAG nodes as peers are, by another protocol. */
+  readonly http: HttpWire
   /** A peer that asks for something of a swarm is to take part in it, by the wire that fits. */
   join(root: RootKey, peer: PeerKey): void
 }
@@ -46,8 +49,14 @@ export class BitswapWire implements BitswapHost {
       dispatch: (event) => context.driver.dispatch(event),
     })
     this.fetcher = new NodeFetcher({
-      want: (peer, cids, kind) => this.#exchange.want(peer, cids, kind),
-      cancel: (peer, cid) => this.#exchange.cancel(peer, cid),
+      want: (peer, cids, kind) => {
+        if (isGateway(peer)) context.http.want(peer, cids)
+        else this.#exchange.want(peer, cids, kind)
+      },
+      cancel: (peer, cid) => {
+        if (isGateway(peer)) context.http.cancel(peer, cid)
+        else this.#exchange.cancel(peer, cid)
+      },
     })
   }
 

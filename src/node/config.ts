@@ -7,6 +7,7 @@ import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { exactRate, parseRate } from '../core/units.ts'
 import { PUBLIC_BOOTSTRAP } from '../routing/bootstrap.ts'
+import { isGatewayUrl } from './content-url.ts'
 
 export interface Config {
   /** Multiaddrs to listen on. */
@@ -24,6 +25,8 @@ export interface Config {
   readonly dht: 'auto' | 'server' | 'client' | 'off'
   /** Speak the share wire with other `share` nodes; without, they are served as any IPFS node is, by Bitswap. */
   readonly 'wire.share': boolean
+  /** URLs of trustless HTTP gateways to fetch from, beside peers. */
+  readonly 'sources.http': readonly string[]
   /** A multiaddr of the loopback interface on which the HTTP gateway listens, or `off`. */
   readonly gateway: string
   /** Connections kept at most. */
@@ -68,6 +71,7 @@ const RULES: { readonly [K in ConfigKey]: Rule<Config[K]> } = {
   'discovery.mdns': toggle(true),
   dht: choice(['auto', 'server', 'client', 'off']),
   'wire.share': toggle(true),
+  'sources.http': addresses([], isGatewayUrl, 'URLs such as https://trustless-gateway.link, or none'),
   gateway: loopback(),
   'peers.max': count(DEFAULT_PEERS),
 }

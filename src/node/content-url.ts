@@ -19,6 +19,14 @@ export function isContentUrl(text: string): boolean {
   return SCHEME.test(text)
 }
 
+/** What `/ipfs/CID` is put behind: no query, no name and password. */
+export function isGatewayUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    return false
+  return text.replace(/\/+$/, '') === `${url.origin}${url.pathname}`.replace(/\/+$/, '')
+}
+
 /** @throws ShareError BAD_LINK, UNSUPPORTED for names that change their content */
 export function parseContentUrl(text: string): ContentAddress {
   const [, scheme = ''] = SCHEME.exec(text) ?? []

@@ -44,7 +44,12 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
       privateKey: await loadPrivateKey(home),
       userAgent: version,
       isBanned: (peer) => wires.driver.isBanned(peerKey(peer)),
-      register: (starting) => wires.start(starting, { share: config['wire.share'], version }),
+      register: (starting) =>
+        wires.start(starting, {
+          share: config['wire.share'],
+          version,
+          gateways: config['sources.http'],
+        }),
     })
     const routing = createRouting({ libp2p, bootstrap: config.bootstrap })
     node = new ShareNode({ store, wires, libp2p, routing, log: onLog })

@@ -8,6 +8,7 @@ import type { CID } from 'multiformats/cid'
 import { type PeerKey, peerKey } from '../core/types.ts'
 import type { Routing } from '../routing/routing.ts'
 import type { BitswapWire } from './bitswap-wire.ts'
+import { type HttpWire, isGateway } from './http-wire.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
 
@@ -26,12 +27,14 @@ export interface SearchContext {
   readonly neighbours: Neighbours
   readonly driver: SwarmDriver
   readonly bitswap: BitswapWire
+  readonly http: HttpWire
 }
 
 export class Search {
   readonly #context: SearchContext
   readonly #root: CID
   readonly #named: readonly Multiaddr[]
+  readonly #gateways: readonly string[]
   readonly #asked = new Set<PeerKey>()
   readonly #found = new Set<PeerKey>()
   readonly #stopping = new AbortController()
@@ -42,7 +45,10 @@ export class Search {
   constructor(context: SearchContext, root: CID, named: readonly string[], onPeer: (peer: PeerKey) => void) {
     this.#context = context
     this.#root = root
-    this.#named = named.map((address) => multiaddr(address))
+    this.#gateways = named.filter((address) => isGateway(peerKey(address)))
+    this.#named = named
+      .filter((address) => !this.#gateways.includes(address))
+      .map((address) => multiaddr(address))
     this.#onPeer = onPeer
   }
 
@@ -52,8 +58,9 @@ export class Search {
   }
 
   start(): this {
-    const { bitswap, neighbours } = this.#context
+    const { bitswap, http, neighbours } = this.#context
     this.#endings.push(bitswap.search(this.#root, (peer) => this.#has(peer)))
+    this.#endings.push(http.search(this.#root, this.#gateways, (peer) => this.#has(peer)))
     this.#endings.push(neighbours.watch((peer) => this.#ask(peer)))
     for (const address of this.#named) void this.#dialNamed(address)
     void this.#lookUp()

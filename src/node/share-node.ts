@@ -16,6 +16,7 @@ import { peerKey, type RootKey } from '../core/types.ts'
 import type { Routing } from '../routing/routing.ts'
 import type { Store } from '../store/types.ts'
 import { addPath } from './adding.ts'
+import { isGateway } from './http-wire.ts'
 import { importCar } from './import-car.ts'
 import type { ShareLibp2p } from './libp2p.ts'
 import { Neighbours } from './neighbours.ts'
@@ -24,6 +25,7 @@ import { type ReadingContext, ReadSession } from './session.ts'
 import { Shares } from './shares.ts'
 import { checkPeerAddress, parseTarget, type Target } from './target.ts'
 import { Torrents } from './torrents.ts'
+import { checkPeerAddress, checkSource, formatLink, parseTarget, type Target } from './target.ts'
 import type * as Api from './types.ts'
 import type { Wires } from './wires.ts'
 
@@ -57,13 +59,17 @@ export class ShareNode implements Api.Node {
       neighbours,
       driver: wires.driver,
       bitswap: wires.bitswap,
+      http: wires.http,
       readers: wires.readers,
     }
     this.#shares = new Shares({
       ...this.#parts,
       traffic: wires.traffic,
       join: (root, peer) => wires.join(root, peer),
-      addressOf: (peer) => libp2p.getConnections(peerIdFromString(peer))[0]?.remoteAddr.toString(),
+      addressOf: (peer) =>
+        isGateway(peerKey(peer))
+          ? peer
+          : libp2p.getConnections(peerIdFromString(peer))[0]?.remoteAddr.toString(),
       onChange: (root) => this.#emit('share', { cid: root, share: this.#shares.describe(root) }),
     })
     libp2p.addEventListener('peer:connect', ({ detail }) => {
@@ -157,7 +163,7 @@ export class ShareNode implements Api.Node {
   }
 
   blocks(root: Target['root'], { peers = [], ...options }: Api.BlocksOptions = {}): Api.Blocks {
-    return new ReadSession(this.#parts, root, { ...options, peers: peers.map(checkPeerAddress) })
+    return new ReadSession(this.#parts, root, { ...options, peers: peers.map(checkSource) })
   }
 
   async *export(
@@ -285,6 +291,7 @@ export class ShareNode implements Api.Node {
     this.#shares.ban(root, banned)
     this.#emit('banned', { cid: root, peer: banned })
     wires.drop(peerKey(banned.id))
+    if (isGateway(peerKey(banned.id))) return
     void libp2p
       .hangUp(peerIdFromString(banned.id))
       .catch((error: unknown) => log(`hang up: ${ShareError.from(error).message}`))
@@ -338,5 +345,5 @@ export class ShareNode implements Api.Node {
 
 function targetOf(text: string, peers: readonly string[] | undefined): Target {
   const target = parseTarget(text)
-  return { ...target, peers: [...(peers ?? []).map(checkPeerAddress), ...target.peers] }
+  return { ...target, peers: [...(peers ?? []).map(checkSource), ...target.peers] }
 }

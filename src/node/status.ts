@@ -1,6 +1,8 @@
 /** What a share looks like from outside: its row in the catalogue, its transfer if one runs, and its traffic. */
+import { peerKey } from '../core/types.ts'
 import type { ShareRow } from '../store/types.ts'
 import type { PeerView } from '../swarm/events.ts'
+import { isGateway } from './http-wire.ts'
 import type { PeerTraffic, Traffic } from './traffic.ts'
 import type { Transfer } from './transfer.ts'
 import type { BannedPeer, PeerInfo, ShareInfo, ShareState } from './types.ts'
@@ -62,6 +64,8 @@ function peersOf({ row, members, traffic, transfer, addressOf }: ShareView): Pee
   return views.map(({ peer, ...view }) => ({
     id: peer,
     ...view,
+    // to the scheduler they are alike
+    wire: isGateway(peerKey(peer)) ? 'http' : view.wire,
     address: addressOf(peer),
     ...(moved.get(peer) ?? NOTHING),
   }))

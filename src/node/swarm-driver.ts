@@ -12,6 +12,7 @@ import type { PeerView, SwarmAction, SwarmEvent, Wire } from '../swarm/events.ts
 import { Scheduler } from '../swarm/scheduler.ts'
 import type { ArrivingPieces } from './arriving-pieces.ts'
 import type { BitswapWire } from './bitswap-wire.ts'
+import { type HttpWire, isGateway } from './http-wire.ts'
 import type { Joining } from './joining.ts'
 import { type DownloadPort, type OpenSwarm, OpenSwarms, wholeSwarm } from './open-swarms.ts'
 import type { Readers } from './readers.ts'
@@ -22,6 +23,7 @@ import type { BannedPeer } from './types.ts'
 export interface Driven {
   readonly bitswap: BitswapWire
   readonly share: ShareWire
+  readonly http: HttpWire
   readonly joining: Joining
   readonly arriving: ArrivingPieces
   readonly readers: Readers
@@ -121,6 +123,7 @@ export class SwarmDriver {
     const swarm = this.swarms.get(root)
     if (swarm === undefined) return
     this.#wires.joining.closed(root)
+    this.#wires.http.close(swarm)
     this.#wires.bitswap.finished(swarm)
     swarm.download = undefined
     this.#wires.readers.closed(root)
@@ -140,6 +143,7 @@ export class SwarmDriver {
       if (swarm.root !== root && !swarm.shares.has(root)) continue
       this.#wires.joining.closed(swarm.root)
       this.#wires.share.close(swarm.root)
+      this.#wires.http.close(swarm)
       this.#wires.bitswap.close(swarm)
       this.#wires.arriving.close(swarm.root)
       this.#wires.readers.closed(swarm.root)
@@ -216,8 +220,9 @@ export class SwarmDriver {
   }
 
   #actOnPeer(action: PeerAction, wire: Wire | undefined): void {
-    const { bitswap, share } = this.#wires
-    if (wire === 'bitswap') bitswap.act(action)
+    const { bitswap, http, share } = this.#wires
+    if (isGateway(action.peer)) http.act(action)
+    else if (wire === 'bitswap') bitswap.act(action)
     else if (wire !== undefined && isOnPeerWire(action)) share.act(action)
   }
 

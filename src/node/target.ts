@@ -8,6 +8,7 @@ import { parseCid, printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { parseMagnet } from '../torrent/magnet.ts'
 import { checkNamespace, isContentUrl, parseContentUrl } from './content-url.ts'
+import { checkNamespace, isContentUrl, isGatewayUrl, parseContentUrl } from './content-url.ts'
 
 export interface Target {
   readonly root: CID
@@ -41,6 +42,11 @@ export function checkPeerAddress(address: string): string {
     `not a peer address: ${printable(address)}`,
     'it looks like /ip4/192.0.2.1/tcp/4141/p2p/12D3Koo…; `share id` prints those of a node',
   )
+}
+
+/** Where to fetch from: a peer, or a gateway. @throws ShareError BAD_ADDRESS */
+export function checkSource(address: string): string {
+  return isGatewayUrl(address) ? address : checkPeerAddress(address)
 }
 
 function parseLink(text: string): Target {

@@ -11,11 +11,11 @@ export interface Rates {
   readonly down: number
 }
 
-/** A peer that takes part in the swarm of a share. */
+/** A peer that takes part in the swarm of a share, or an HTTP gateway that it is fetched from, whose id is its URL. */
 export interface PeerInfo {
   readonly id: string
   /** The protocol by which pieces move between us. */
-  readonly wire: 'share' | 'bitswap' | 'bittorrent'
+  readonly wire: 'share' | 'bitswap' | 'bittorrent' | 'http'
   readonly address: string | undefined
   /** How many pieces it says that it has. */
   readonly pieces: number

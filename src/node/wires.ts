@@ -8,6 +8,7 @@ import { Limits } from '../swarm/limits.ts'
 import { SendWindow } from '../swarm/send-window.ts'
 import { ArrivingPieces } from './arriving-pieces.ts'
 import { BitswapWire } from './bitswap-wire.ts'
+import { HttpWire, isGateway } from './http-wire.ts'
 import { Joining } from './joining.ts'
 import type { ShareLibp2p } from './libp2p.ts'
 import type { OpenSwarm } from './open-swarms.ts'
@@ -34,6 +35,7 @@ export class Wires {
   readonly driver: SwarmDriver
   readonly bitswap: BitswapWire
   readonly share: ShareWire
+  readonly http: HttpWire
   readonly limits: RateLimits
   readonly traffic: Traffic
   readonly readers: Readers
@@ -62,7 +64,10 @@ export class Wires {
     this.readers = new Readers({ store, swarms: driver.swarms, dispatch: (event) => driver.dispatch(event) })
     const seeding = new Seeding({ store, driver })
     const common = { store, driver, arriving, seeding, traffic }
-    this.bitswap = new BitswapWire({ ...common, join: (root, peer) => this.join(root, peer) })
+    this.http = new HttpWire({ ...common, log: options.log })
+    const { http } = this
+    this.bitswap = new BitswapWire({ ...common, http, join: (root, peer) => this.join(root, peer) })
+    http.attach(this.bitswap.fetcher)
     this.#joining = new Joining({
       wants: (root, peer) => driver.swarms.get(root)?.download !== undefined && !driver.isBanned(peer),
       wireOf: (root, peer) => driver.swarms.get(root)?.members.get(peer),
@@ -72,12 +77,23 @@ export class Wires {
     })
     const joining = this.#joining
     this.share = new ShareWire({ ...common, bitswap: this.bitswap, joining })
-    driver.attach({ bitswap: this.bitswap, share: this.share, joining, arriving, readers: this.readers })
+    driver.attach({
+      bitswap: this.bitswap,
+      share: this.share,
+      http,
+      joining,
+      arriving,
+      readers: this.readers,
+    })
   }
 
   /** Registers the protocols; before libp2p starts, so that the first identify names them. */
-  async start(libp2p: ShareLibp2p, options: { share: boolean; version: string }): Promise<void> {
+  async start(
+    libp2p: ShareLibp2p,
+    options: { share: boolean; version: string; gateways: readonly string[] },
+  ): Promise<void> {
     const { now, log } = this.#options
+    this.http.start(options.gateways)
     const bitswap = new Bitswap({ libp2p, host: this.bitswap, outflow: this.#outflow, now, log })
     this.bitswap.attach(bitswap)
     await bitswap.start()
@@ -107,11 +123,13 @@ export class Wires {
     const download = this.driver.swarms.get(root)?.download
     if (download === undefined || this.driver.isBanned(peer)) return
     this.bitswap.fetcher.joined(download.session, peer)
-    this.#joining.join(root, peer)
+    if (isGateway(peer)) this.http.join(root, peer)
+    else this.#joining.join(root, peer)
   }
 
   /** Forgets the peer; its connection is the caller's to close. */
   drop(peer: PeerKey): void {
+    this.http.drop(peer)
     this.share.drop(peer)
     this.bitswap.drop(peer)
     this.#joining.gone(peer)
@@ -120,6 +138,7 @@ export class Wires {
   async stop(): Promise<void> {
     this.driver.stop()
     this.#joining.stop()
+    this.http.stop()
     await this.share.stop()
     await this.bitswap.stop()
     this.#outflow.stop()

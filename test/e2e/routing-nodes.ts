@@ -19,6 +19,7 @@ export const LOOPBACK: Config = {
   dht: 'auto',
   'wire.share': true,
   gateway: 'off',
+  'sources.http': [],
   'peers.max': 100,
 }
 

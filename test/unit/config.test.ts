@@ -36,6 +36,13 @@ test('what each key takes, and how it prints', () => {
     ['discovery.mdns', 'true', true, 'on'],
     ['dht', 'server', 'server', 'server'],
     ['wire.share', 'off', false, 'off'],
+    ['sources.http', 'none', [], 'none'],
+    [
+      'sources.http',
+      'https://a.example http://b:1/c',
+      ['https://a.example', 'http://b:1/c'],
+      'https://a.example http://b:1/c',
+    ],
     ['gateway', 'off', 'off', 'off'],
     ['gateway', 'on', '/ip4/127.0.0.1/tcp/8080', '/ip4/127.0.0.1/tcp/8080'],
     ['gateway', '/ip6/::1/tcp/0', '/ip6/::1/tcp/0', '/ip6/::1/tcp/0'],
@@ -65,6 +72,9 @@ test('what each key refuses', () => {
     ['gateway', '/ip4/0.0.0.0/tcp/8080', /0\.0\.0\.0/],
     ['gateway', '/ip4/192.168.0.1/tcp/8080', /192/],
     ['gateway', '127.0.0.1:8080', /8080/],
+    ['sources.http', 'https://a.example/?x', /x/],
+    ['sources.http', 'https://user:word@a.example', /user/],
+    ['sources.http', 'ftp://a.example', /ftp/],
     ['peers.max', '0', /0/],
     ['peers.max', '1.5', /1\.5/],
   ]

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { ShareError } from '../../core/errors.ts'
 import { formatBytes, formatDuration } from '../../core/units.ts'
-import { checkPeerAddress, parseTarget } from '../../node/target.ts'
+import { checkSource, parseTarget } from '../../node/target.ts'
 import type { GetProgress, ShareInfo } from '../../node/types.ts'
 import { parseTimeout } from '../arguments.ts'
 import type { Context } from '../context.ts'
@@ -18,7 +18,7 @@ interface Options {
 
 export async function get(context: Context, target: string, options: Options): Promise<void> {
   parseTarget(target)
-  const peers = (options.peer ?? []).map(checkPeerAddress)
+  const peers = (options.peer ?? []).map(checkSource)
   const seconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
   const late = seconds === undefined ? new AbortController().signal : AbortSignal.timeout(seconds * 1000)
   const signal = AbortSignal.any([context.signal, late])
