@@ -16,7 +16,16 @@ import type {
   VerifyProgress,
   VerifyResult,
 } from '../node/types.ts'
-import type { AddRequest, CatRequest, DaemonInfo, ExportRequest, GetRequest, ImportRequest, LinkRequest, TorrentRequest } from './api.ts'
+import type {
+  AddRequest,
+  CatRequest,
+  DaemonInfo,
+  ExportRequest,
+  GetRequest,
+  ImportRequest,
+  LinkRequest,
+  TorrentRequest,
+} from './api.ts'
 import { broken, type Call, open, readBytes, readJson, type Work } from './http.ts'
 import { socketPath } from './socket-path.ts'
 import { decodeEvents, type ServerEvent } from './sse.ts'

@@ -7,7 +7,6 @@ import type { CID } from 'multiformats/cid'
 import { parseCid, printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { parseMagnet } from '../torrent/magnet.ts'
-import { checkNamespace, isContentUrl, parseContentUrl } from './content-url.ts'
 import { checkNamespace, isContentUrl, isGatewayUrl, parseContentUrl } from './content-url.ts'
 
 export interface Target {

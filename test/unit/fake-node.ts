@@ -1,7 +1,16 @@
 /** A node in memory: knows the shapes and the errors, moves no bytes. Tests set what its long methods do. */
 import { EventEmitter } from 'node:events'
 import { ShareError } from '../../src/core/errors.ts'
-import type { Blocks, ConnectedPeer, ImportResult, ListEntry, Node, NodeEvents, ShareInfo, Torrent } from '../../src/node/types.ts'
+import type {
+  Blocks,
+  ConnectedPeer,
+  ImportResult,
+  ListEntry,
+  Node,
+  NodeEvents,
+  ShareInfo,
+  Torrent,
+} from '../../src/node/types.ts'
 
 export const CID = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 

@@ -5,7 +5,8 @@ import { base36, base36upper } from 'multiformats/bases/base36'
 import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import type { ErrorCode } from '../../src/core/errors.ts'
-import { formatLink, parseTarget } from '../../src/node/target.ts'
+import { parseTarget } from '../../src/node/target.ts'
+import { formatMagnet } from '../../src/torrent/magnet.ts'
 
 const V0 = 'QmP8jrVaNqoBVboL45r1ynDqmnyQxnLh4TVsx9dKetTp6u'
 const CID_V0 = CID.parse(V0)
@@ -32,7 +33,7 @@ test('a CID in every base, with and without a path, in every form of address', (
     [`https://${V1}.ipfs.example.org/a/b/?filename=..%2Fc`, CID_V1, ['a', 'b'], '.._c'],
     [`https://${CID_V1.toString(base36)}.ipfs.localhost:8080`, CID_V1, []],
     [`HTTPS://${V1.toUpperCase()}.IPFS.EXAMPLE.ORG/A`, CID_V1, ['A']],
-    [formatLink({ cid: V1, name: 'n', addresses: [] }), CID_V1, [], 'n'],
+    [formatMagnet({ content: V1, name: 'n' }), CID_V1, [], 'n'],
   ]
   for (const [text, root, path, name = path.at(-1)] of table) {
     const target = parseTarget(text)
