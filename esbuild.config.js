@@ -9,7 +9,7 @@ await build({
     'src/cli/start.ts',
     'src/content/hashing/file-thread.ts',
     'src/content/hashing/piece-thread.ts',
-    'src/torrent/digest-worker.ts',
+    'src/torrent/digest-thread.ts',
   ],
   outdir: 'dist/bundle',
   entryNames: '[name]',

@@ -3,8 +3,8 @@
  * hash tree that stands for it. Bytes are read ahead while others are hashed.
  */
 import { availableParallelism } from 'node:os'
+import { Calls, threadBeside } from '../content/hashing/calls.ts'
 import { ShareError } from '../core/errors.ts'
-import { DigestThread, type PieceDigest } from './digest-thread.ts'
 import { SHA1_BYTES } from './info.ts'
 import type { Layout, Placed } from './layout.ts'
 import { HASH_BYTES } from './merkle.ts'
@@ -24,6 +24,28 @@ export interface DigestingOptions {
   /** Called a few times on the way, and at the end however it comes: what is there by then. */
   readonly keep: (digests: PieceDigests) => Promise<void>
 }
+
+/** One buffer a piece goes to a thread and comes back with the digests: nothing is copied. */
+export interface PieceJob {
+  /** Room for a whole piece; what the piece has of bytes comes first. */
+  readonly buffer: Uint8Array<ArrayBuffer>
+  /** Bytes that are the file's. */
+  readonly size: number
+  /** Zeros behind them that count for SHA-1. */
+  readonly zeros: number
+  /** For v2: the file that the piece is of; undefined where v2 is not asked for. */
+  readonly file: { readonly size: number; readonly pieceLength: number } | undefined
+}
+
+export interface PieceDigest {
+  readonly sha1: Uint8Array
+  /** Of v2; empty where it was not asked for. */
+  readonly hash: Uint8Array
+  /** To be used again. */
+  readonly buffer: Uint8Array<ArrayBuffer>
+}
+
+const THREAD = threadBeside(import.meta.url, 'digest-thread')
 
 /** More threads than this would wait for the disk. */
 const MOST_THREADS = 4
@@ -49,7 +71,7 @@ export async function digestPieces(options: DigestingOptions): Promise<PieceDige
 
 class Digesting {
   readonly #options: DigestingOptions
-  readonly #threads: readonly DigestThread[]
+  readonly #threads: readonly Calls<PieceJob, PieceDigest>[]
   readonly #sha1s: Uint8Array
   readonly #hashes: Uint8Array
   /** Pieces whose digests are here, and those of them that are kept. */
@@ -74,7 +96,7 @@ class Digesting {
     this.#handedOver = this.#done
     const worthwhile = Math.ceil((layout.pieces - this.#done) / PIECES_A_THREAD)
     const count = Math.max(1, Math.min(availableParallelism(), MOST_THREADS, worthwhile))
-    this.#threads = Array.from({ length: count }, () => new DigestThread())
+    this.#threads = Array.from({ length: count }, () => new Calls(THREAD))
   }
 
   async run(): Promise<PieceDigests> {
@@ -99,7 +121,7 @@ class Digesting {
 
   /** Keeps what is there, and stops the threads. */
   async end(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.close()))
+    await Promise.all(this.#threads.map((thread) => thread.end()))
     if (this.#done > this.#kept) await this.#keep()
   }
 
@@ -124,7 +146,7 @@ class Digesting {
     const tree = trees && file !== undefined ? { size: file.size, pieceLength } : undefined
     const thread = this.#threads[this.#handedOver % this.#threads.length]
     if (thread === undefined) throw new RangeError('there are no threads')
-    const digest = thread.digest({ buffer, size, zeros, file: tree })
+    const digest = thread.ask({ buffer, size, zeros, file: tree }, [buffer.buffer])
     // it may fail while nobody waits for it yet
     digest.catch(() => {})
     this.#running.push(digest)

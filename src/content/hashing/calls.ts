@@ -27,17 +27,31 @@ function attempted<A>(answer: () => A): Answer<A> {
   }
 }
 
+/** In the thread: moves what it is asked with back to who asked, with the answer. */
+export function answeringWith<Q, A>(answer: (question: Q) => A, moved: (answer: A) => ArrayBuffer): void {
+  parentPort?.on('message', (question: Q) => {
+    const value = answer(question)
+    reply(value, [moved(value)])
+  })
+}
+
+/** The thread of this name beside a module: a source, or what it was built into. */
+export const threadBeside = (module: string, name: string): URL =>
+  new URL(`${name}${extname(module)}`, module)
+
 export class Calls<Q, A> {
   readonly #worker: Worker
   readonly #waiting: PromiseWithResolvers<A>[] = []
+  /** Why there are no more answers. */
+  #ended: { readonly reason: unknown } | undefined
 
-  /** Runs the module of this name beside this one: a source, or what it was built into. It keeps no process alive. */
-  constructor(name: string) {
-    this.#worker = new Worker(new URL(`${name}${extname(import.meta.url)}`, import.meta.url))
+  /** It keeps no process alive. */
+  constructor(thread: URL) {
+    this.#worker = new Worker(thread)
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer<A>) => this.#answered(answer))
-    this.#worker.on('error', (error) => this.#failed(error))
-    this.#worker.on('exit', () => this.#failed(new Error(`the thread ${name} has ended`)))
+    this.#worker.on('error', (error) => this.#end(error))
+    this.#worker.on('exit', () => this.#end(new Error('the thread has ended')))
   }
 
   /** Questions without an answer. */
@@ -46,7 +60,8 @@ export class Calls<Q, A> {
   }
 
   /** What is moved to the thread is gone from here. */
-  ask(question: Q, moved: readonly ArrayBuffer[] = []): Promise<A> {
+  async ask(question: Q, moved: readonly ArrayBuffer[] = []): Promise<A> {
+    if (this.#ended !== undefined) throw this.#ended.reason
     const waiting = Promise.withResolvers<A>()
     this.#waiting.push(waiting)
     this.#worker.postMessage(question, moved)
@@ -63,7 +78,8 @@ export class Calls<Q, A> {
     else waiting?.reject(Object.assign(new Error(answer.message), { code: answer.code }))
   }
 
-  #failed(error: unknown): void {
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(error)
+  #end(reason: unknown): void {
+    this.#ended ??= { reason }
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(reason)
   }
 }

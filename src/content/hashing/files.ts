@@ -1,6 +1,6 @@
 /** Threads that read and hash long files, as many as there are cores; they start with the first file and end on disposal. */
 import { availableParallelism } from 'node:os'
-import { Calls } from './calls.ts'
+import { Calls, threadBeside } from './calls.ts'
 
 /** Chunks are of this size, save for the last of a file. */
 export const CHUNK_BYTES = 1 << 20
@@ -13,6 +13,8 @@ const JOB_BYTES = 8 * CHUNK_BYTES
 
 /** Jobs that a thread has: one that it works on, and one to follow. */
 const JOBS_A_THREAD = 2
+
+const THREAD = threadBeside(import.meta.url, 'file-thread')
 
 export interface Job {
   /** A descriptor that stays open until the answer. */
@@ -55,7 +57,7 @@ export class FileHasher {
 
   #started(): readonly FileThread[] {
     const wanted = Math.min(availableParallelism(), MOST_THREADS)
-    while (this.#threads.length < wanted) this.#threads.push(new Calls('file-thread'))
+    while (this.#threads.length < wanted) this.#threads.push(new Calls(THREAD))
     return this.#threads
   }
 }

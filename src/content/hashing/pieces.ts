@@ -3,7 +3,9 @@
  * is worth it, and ends when none has come for a while.
  */
 import { sha256, WORTH_A_THREAD } from '../verify.ts'
-import { Calls } from './calls.ts'
+import { Calls, threadBeside } from './calls.ts'
+
+const THREAD = threadBeside(import.meta.url, 'piece-thread')
 
 /** Ms without a piece until the thread ends. */
 const IDLE_MS = 10_000
@@ -21,7 +23,7 @@ export class PieceHasher {
   /** The buffer that was given is gone, unless the piece is small; the same bytes come back with the digest. */
   async hash(piece: Uint8Array<ArrayBuffer>): Promise<Hashed> {
     if (piece.length < WORTH_A_THREAD) return { piece, digest: sha256(piece) }
-    this.#thread ??= new Calls('piece-thread')
+    this.#thread ??= new Calls(THREAD)
     clearTimeout(this.#idle)
     const hashed = await this.#thread.ask(piece, [piece.buffer])
     if (this.#thread?.pending === 0) this.#endLater()
