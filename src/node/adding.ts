@@ -1,18 +1,17 @@
-/** Publishing what lies on disk: hash it into a DAG, derive the manifest as every receiver will, record it. */
+/** Publishing what lies on disk: hash it into a DAG, derive the manifest, record it. */
 import { lstat, readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { importSurveyed } from '../content/import.ts'
-import type { Manifest } from '../content/manifest.ts'
 import type { Profile } from '../content/profile.ts'
 import type { HashedFile } from '../content/source-file.ts'
 import { type Survey, survey } from '../content/survey.ts'
 import { verifyBlock } from '../content/verify.ts'
-import { walkManifest } from '../content/walk.ts'
 import { RAW } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { REMEMBERED_FILES } from '../store/file-blocks.ts'
-import type { InlinePlace, ShareRow, Store } from '../store/types.ts'
+import type { ShareRow, Store } from '../store/types.ts'
+import { derivedManifest } from './derived-manifest.ts'
 import type { AddOptions } from './types.ts'
 
 interface Wanted {
@@ -77,32 +76,12 @@ async function importShare(
       ...(signal !== undefined && { signal }),
       ...(onProgress !== undefined && { onProgress }),
     })
-    const { manifest, inlines } = await derived(store, path, root, signal)
+    const { manifest, inlines } = await derivedManifest(root, (cid) => nodeOf(store, path, cid), signal)
     const added = found.stamp === undefined ? undefined : { profile, stamp: found.stamp }
     return await store.addShare({ manifest, inlines, name, path, copied: copy, added, hashed })
   } finally {
     release()
   }
-}
-
-/** The manifest, as every receiver will derive it. */
-async function derived(
-  store: Store,
-  source: string,
-  root: CID,
-  signal: AbortSignal | undefined,
-): Promise<{ manifest: Manifest; inlines: readonly InlinePlace[] }> {
-  const { manifest, events } = walkManifest(root, {
-    fetchNode: (cid) => nodeOf(store, source, cid),
-    ...(signal !== undefined && { signal }),
-  })
-  const inlines: InlinePlace[] = []
-  for await (const event of events) {
-    if (event.type !== 'inline') continue
-    const { cid, place, data } = event.inline
-    inlines.push({ cid, ...place, size: data.byteLength })
-  }
-  return { manifest, inlines }
 }
 
 /** A node that the import has stored; or the source itself, where the whole file is one raw leaf and so has no nodes. */

@@ -9,11 +9,11 @@ import { badContent } from '../content/bad-content.ts'
 import { type Car, type CarBlock, readCar } from '../content/car-reader.ts'
 import type { Manifest } from '../content/manifest.ts'
 import { unwrapLeaf } from '../content/verify.ts'
-import { walkManifest } from '../content/walk.ts'
 import { blockKey, RAW, rootKeyOf, unsupported } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { BlockKey } from '../core/types.ts'
-import type { InlinePlace, ShareRow, Store } from '../store/types.ts'
+import type { ShareRow, Store } from '../store/types.ts'
+import { derivedManifest } from './derived-manifest.ts'
 import type { ImportOptions } from './types.ts'
 
 /** What came of a file: for each of its roots the share that it is now, or why it is none. */
@@ -142,16 +142,7 @@ async function shareOf(stored: Stored, root: CID, { name, path, signal }: Naming
     const hint = 'only UnixFS content can be shared; store the blocks alone with --blocks'
     throw new ShareError('UNSUPPORTED', `the root ${root} has ${reason}`, hint)
   }
-  const { manifest, events } = walkManifest(root, {
-    fetchNode: (cid) => stored.get(cid),
-    ...(signal !== undefined && { signal }),
-  })
-  const inlines: InlinePlace[] = []
-  for await (const event of events) {
-    if (event.type !== 'inline') continue
-    const { cid, place, data } = event.inline
-    inlines.push({ cid, ...place, size: data.byteLength })
-  }
+  const { manifest, inlines } = await derivedManifest(root, (cid) => stored.get(cid), signal)
   await completePieces(stored, manifest, signal)
   return store.addShare({ manifest, inlines, name, path, copied: true, added: undefined })
 }
