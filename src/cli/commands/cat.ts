@@ -1,24 +1,13 @@
-/** share cat: a file's bytes on stdout, as they are; `--json` changes only how a failure is told, on stderr. */
-import { ShareError } from '../../core/errors.ts'
+/** share cat: a file's bytes on stdout, as they are. */
 import { parseTarget } from '../../node/target.ts'
 import { parseRange } from '../arguments.ts'
 import type { Context } from '../context.ts'
+import { streamed } from '../streamed.ts'
 
-export async function cat(
-  { out, signal, daemon }: Context,
-  target: string,
-  options: { readonly range?: string },
-): Promise<number | undefined> {
-  try {
+export function cat(context: Context, target: string, options: { readonly range?: string }): Promise<number> {
+  return streamed(context, () => {
     parseTarget(target)
     const range = options.range === undefined ? {} : parseRange(options.range)
-    const client = await daemon()
-    for await (const chunk of client.cat({ target, ...range }, { signal })) await out.bytes(chunk)
-    return 0
-  } catch (thrown) {
-    if (!out.json) throw thrown
-    const error = ShareError.from(thrown)
-    out.note(JSON.stringify({ error }))
-    return error.exitCode
-  }
+    return (client) => client.cat({ target, ...range }, { signal: context.signal })
+  })
 }

@@ -7,6 +7,7 @@ import { writeNewFile } from '../../node/new-file.ts'
 import { parseTarget, type Target } from '../../node/target.ts'
 import type { Context } from '../context.ts'
 import { openProgress, type Progress } from '../progress.ts'
+import { streamed } from '../streamed.ts'
 
 interface Options {
   readonly output?: string
@@ -32,23 +33,15 @@ export async function exportCar(context: Context, target: string, options: Optio
   }
 }
 
-/** With `--json` only a failure is told differently, on stderr: stdout is the file. */
-async function toStdout({ out, signal, daemon }: Context, target: string): Promise<number> {
-  try {
+function toStdout(context: Context, target: string): Promise<number> {
+  return streamed(context, () => {
     parseTarget(target)
     if (process.stdout.isTTY === true) {
       const hint = 'name a file with -o, or send it on: share export CID | …'
       throw new ShareError('USAGE', 'a CAR file is not for a terminal', hint)
     }
-    const client = await daemon()
-    for await (const chunk of client.export({ target }, { signal })) await out.bytes(chunk)
-    return 0
-  } catch (thrown) {
-    if (!out.json) throw thrown
-    const error = ShareError.from(thrown)
-    out.note(JSON.stringify({ error }))
-    return error.exitCode
-  }
+    return (client) => client.export({ target }, { signal: context.signal })
+  })
 }
 
 /** Content bytes, where it is a share of this node: what wraps them in a CAR is small beside them. Else 0. */
