@@ -13,7 +13,7 @@ import {
 } from './import-file.ts'
 import { PROFILES, type Profile } from './profile.ts'
 import { FRESH_BUFFERS, type HashedFile, openSource, ReadBuffers, type SourceFile } from './source-file.ts'
-import { listSource, type SourceEntry } from './source-tree.ts'
+import { listSource, type SourceEntry, within } from './source-tree.ts'
 import { type Survey, survey } from './survey.ts'
 import { WORTH_A_THREAD } from './verify.ts'
 
@@ -220,10 +220,6 @@ class ImportRun {
     this.#reported = now
     this.report()
   }
-}
-
-function within(directory: string, name: string): string {
-  return directory === '' ? name : `${directory}/${name}`
 }
 
 /** Lets so many in at once. */

@@ -41,7 +41,7 @@ async function sourceEntry(directory: string, inside: string, dirent: Dirent<Buf
   if (dirent.isDirectory()) return { kind: 'directory', name, path }
   if (!dirent.isSymbolicLink()) throw notAFile(path)
   const target = await readTarget(path)
-  const pointing = symlinkProblem(inside === '' ? name : `${inside}/${name}`, target)
+  const pointing = symlinkProblem(within(inside, name), target)
   if (pointing !== undefined) {
     throw unfit(
       `the symlink ${path} -> ${printable(target)} ${pointing}`,
@@ -50,6 +50,9 @@ async function sourceEntry(directory: string, inside: string, dirent: Dirent<Buf
   }
   return { kind: 'symlink', name, path, target }
 }
+
+/** A path in the tree: of a directory, empty for its top, and a name in it. */
+export const within = (inside: string, name: string): string => (inside === '' ? name : `${inside}/${name}`)
 
 async function readTarget(path: string): Promise<string> {
   const target = await readlink(path, { encoding: 'buffer' }).catch((thrown: unknown) =>

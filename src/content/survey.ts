@@ -11,7 +11,7 @@ import { throwIfAborted } from './abort.ts'
 import { DEFAULT_BUDGETS } from './budgets.ts'
 import { isSettled, stampOf } from './file-state.ts'
 import { sourceError } from './source-file.ts'
-import { listSource, notAFile, type SourceEntry, unfit } from './source-tree.ts'
+import { listSource, notAFile, type SourceEntry, unfit, within } from './source-tree.ts'
 
 /** Stat calls under way at once. */
 const PARALLEL_STATS = 32
@@ -120,8 +120,6 @@ async function stampEntries(
   }
   return sum
 }
-
-const within = (inside: string, name: string): string => (inside === '' ? name : `${inside}/${name}`)
 
 /** Of a tree's entries in a fixed order. */
 class Stamp {
