@@ -1,7 +1,7 @@
 /** Puts a case's results into docs/benchmarks.md, between its two comments, and its picture beside. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 
-const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
+export const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
 
 const PICTURES = new URL('../../docs/bench/', import.meta.url)
 
@@ -26,7 +26,8 @@ export async function document(kind: string, sections: readonly Section[], when:
   await writeFile(DOCUMENT, document)
 }
 
-function replaced(text: string, name: string, section: string): string {
+/** The document with another section between the two comments of this name. @throws Error when it has none */
+export function replaced(text: string, name: string, section: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const [from, to] = [text.indexOf(open), text.indexOf(close)]
   if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no ${open} … ${close}`)

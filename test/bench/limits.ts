@@ -5,16 +5,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Table, tableText } from '../../src/sim/table.ts'
 import { measureControl, type Outcome, type Trial } from './control.ts'
-import { describeMachine } from './results.ts'
+import { DOCUMENT, replaced } from './document.ts'
+import { describeMachine, today, whenOf } from './results.ts'
 
 const USAGE = `usage: node test/bench/limits.ts [--seconds N] [--rates A,B] [--write]
   --seconds N   of each measurement; 20 unless said
   --rates A,B   limits in bytes a second; 100000,1000000,10000000 unless said
   --write       puts the table into docs/benchmarks.md
 `
-
-const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
-const [OPEN, CLOSE] = ['<!-- limits -->', '<!-- /limits -->']
 
 const HEAD = [
   'wire',
@@ -82,17 +80,14 @@ async function main(): Promise<number> {
     }
   }
   const table: Table = { head: HEAD, rows }
-  const text = `${tableText(table)}\n\n${describeMachine()}; ${new Date().toISOString().slice(0, 10)}.`
+  const text = `${tableText(table)}\n\n${whenOf({ machine: describeMachine(), date: today() })}`
   process.stdout.write(`${text}\n`)
   if (values.write) await place(text)
   return 0
 }
 
 async function place(text: string): Promise<void> {
-  const document = await readFile(DOCUMENT, 'utf8')
-  const [from, to] = [document.indexOf(OPEN), document.indexOf(CLOSE)]
-  if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no ${OPEN} … ${CLOSE}`)
-  await writeFile(DOCUMENT, `${document.slice(0, from + OPEN.length)}\n\n${text}\n\n${document.slice(to)}`)
+  await writeFile(DOCUMENT, replaced(await readFile(DOCUMENT, 'utf8'), 'limits', text))
 }
 
 process.exitCode = await main()

@@ -13,6 +13,7 @@ import type { Program } from './program.ts'
 import { programOf } from './programs.ts'
 import { describeMachine, today, whenOf } from './results.ts'
 import { Source } from './source.ts'
+import { complain, messageOf, say } from './talk.ts'
 
 const MACHINE: Benchmark = {
   file: 'machine.ts',
@@ -88,17 +89,6 @@ async function runWork(
   }
   removeDirectory(source.path)
   return { name, work, runs, failures }
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`)
-}
-
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
-
-function complain(text: string, code: number): number {
-  say(text)
-  return code
 }
 
 process.exitCode = await main().catch((thrown: unknown) => complain(messageOf(thrown), 1))

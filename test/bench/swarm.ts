@@ -14,6 +14,7 @@ import { programOf } from './programs.ts'
 import { type CaseResults, describeMachine, type Results, type Run, today, whenOf } from './results.ts'
 import { Source } from './source.ts'
 import { captionOf, tableOf } from './table.ts'
+import { complain, messageOf, say } from './talk.ts'
 
 const SWARM: Benchmark = {
   file: 'swarm.ts',
@@ -94,17 +95,6 @@ async function runCase(
   }
   removeDirectory(source.path)
   return { name, swarm, runs, failures }
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`)
-}
-
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
-
-function complain(text: string, code: number): number {
-  say(text)
-  return code
 }
 
 process.exitCode = await main().catch((thrown: unknown) => complain(messageOf(thrown), 1))

@@ -1,9 +1,8 @@
 /** The figures of a case as a table that reads well in a terminal and as Markdown. */
-import { type CaseResults, type Run, type Shown as ShownOf, shownOf, type Timed } from './results.ts'
+import { tableText } from '../../src/sim/table.ts'
+import { type CaseResults, type Run, type Shown, shownOf, type Timed } from './results.ts'
 
-type Shown = ShownOf<Run>
-
-const COLUMNS: readonly { readonly head: string; text(shown: Shown, first: Shown): string }[] = [
+const COLUMNS: readonly Column<Run>[] = [
   { head: 'program', text: ({ run }) => run.version },
   { head: 'T, s', text: timeText },
   { head: 'D/T', text: ({ run }) => run.efficiency.toFixed(3) },
@@ -17,23 +16,24 @@ const COLUMNS: readonly { readonly head: string; text(shown: Shown, first: Shown
 
 /** Empty when nothing was measured. */
 export function tableOf({ runs }: CaseResults): string {
+  return tableOfColumns(COLUMNS, runs)
+}
+
+/** A column: its head, and a program's entry beside the first program's. */
+export interface Column<R extends Timed> {
+  readonly head: string
+  text(shown: Shown<R>, first: Shown<R>): string
+}
+
+/** A line a program. Empty when nothing was measured. */
+export function tableOfColumns<R extends Timed>(columns: readonly Column<R>[], runs: readonly R[]): string {
   const shown = shownOf(runs)
   const [first] = shown
   if (first === undefined) return ''
-  return aligned(
-    COLUMNS.map(({ head }) => head),
-    shown.map((each) => COLUMNS.map(({ text }) => text(each, first))),
-  )
-}
-
-/** A table of Markdown: names to the left, numbers to the right. */
-export function aligned(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => row[at]?.length ?? 0)))
-  const padded = (text: string, at: number): string =>
-    at === 0 ? text.padEnd(widths[at] ?? 0) : text.padStart(widths[at] ?? 0)
-  const line = (cells: readonly string[]): string => `| ${cells.map(padded).join(' | ')} |`
-  const rule = widths.map((width, at) => (at === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
-  return [line(heads), line(rule), ...rows.map(line)].join('\n')
+  return tableText({
+    head: columns.map(({ head }) => head),
+    rows: shown.map((each) => columns.map(({ text }) => text(each, first))),
+  })
 }
 
 /** What the case is, and its bound. */
@@ -46,7 +46,7 @@ export function captionOf({ name, swarm, runs }: CaseResults): string {
 }
 
 /** The time, and the range of the times. */
-export function timeText({ run, least, most }: ShownOf<Timed>): string {
+export function timeText({ run, least, most }: Shown<Timed>): string {
   const range = least === most ? '' : ` (${seconds(least)}–${seconds(most)})`
   return `${seconds(run.total)}${range}`
 }

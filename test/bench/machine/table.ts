@@ -1,6 +1,5 @@
 /** The figures of one work as a table that reads well in a terminal and as Markdown. */
-import { type Shown, shownOf } from '../results.ts'
-import { aligned, timeText } from '../table.ts'
+import { type Column, tableOfColumns, timeText } from '../table.ts'
 import type { Figures } from './measure.ts'
 import type { Work } from './works.ts'
 
@@ -18,7 +17,7 @@ export interface WorkResults {
   readonly failures: readonly string[]
 }
 
-const COLUMNS: readonly { readonly head: string; text(shown: Shown<Run>, first: Shown<Run>): string }[] = [
+const COLUMNS: readonly Column<Run>[] = [
   { head: 'program', text: ({ run }) => run.version },
   { head: 'T, s', text: timeText },
   { head: 'the first over it', text: ({ run }, first) => `${(first.run.total / run.total).toFixed(2)} ×` },
@@ -27,15 +26,7 @@ const COLUMNS: readonly { readonly head: string; text(shown: Shown<Run>, first: 
   { head: 'leecher, MB', text: ({ run }) => megabytes(run.leecher) },
 ]
 
-export function tableOf({ runs }: WorkResults): string {
-  const shown = shownOf(runs)
-  const [first] = shown
-  if (first === undefined) return ''
-  return aligned(
-    COLUMNS.map(({ head }) => head),
-    shown.map((each) => COLUMNS.map(({ text }) => text(each, first))),
-  )
-}
+export const tableOf = ({ runs }: WorkResults): string => tableOfColumns(COLUMNS, runs)
 
 export function captionOf({ name, work, runs }: WorkResults): string {
   const [first] = runs
