@@ -48,7 +48,7 @@ export const ABLATIONS: Readonly<Record<keyof Policy, Ablation>> = {
   },
   busy: {
     variants: { 'never busy': { busy: false } },
-    scenarios: ['equal-links', 'equal-links-8x32', 'half-half', '100ms-equal'],
+    scenarios: ['thin-downlinks', 'equal-links', 'equal-links-8x32', 'half-half', '100ms-equal'],
   },
   eager: {
     variants: { 'offer first': { eager: false } },

@@ -76,6 +76,12 @@ const CROWDS = {
     pieces: 128,
     leechers: [many(4, FAST), many(4, EQUAL)],
   },
+  'thin-downlinks': {
+    ...PLAIN,
+    about: '8 leechers, 64 MiB, 4 of them with 20 Mbit/s both ways',
+    pieces: 64,
+    leechers: [many(4, FAST), many(4, { up: 20 * MBIT, down: 20 * MBIT })],
+  },
   '100ms': {
     ...PLAIN,
     about: '8 leechers, 128 MiB, 100 ms apart',

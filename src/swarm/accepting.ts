@@ -1,7 +1,7 @@
 /**
  * Answers to `share` peers that offer: a piece is taken when it is neither here nor on its way and the downlink has
- * room; a peer with nothing to offer is handed a part of what comes too slowly from others, or all of what has yet to
- * begin, so that the last pieces come from several at once and no byte comes twice.
+ * room; a peer with nothing to offer, or nothing else to be asked for, is handed a part of what comes too slowly from
+ * others, or all of what has yet to begin, so that the last pieces come from several at once and no byte comes twice.
  */
 import type { Millis } from '../core/types.ts'
 import type { SwarmAction, SwarmEvent } from './events.ts'
@@ -102,20 +102,24 @@ export class Accepting {
   }
 
   idle(peer: SwarmPeer, offer: Idle, now: Millis, out: SwarmAction[]): void {
-    const { root, common } = this.#swarm
-    const slowest = common.policy.split && peer.reliable ? this.#slowest(peer, now) : undefined
-    const bytes = slowest === undefined ? 0 : this.#part(slowest, peer, offer.rate, now)
-    if (slowest === undefined || bytes < LEAST_PART_BYTES) {
-      out.push({ type: 'decline', root, peer: peer.key, piece: undefined })
-      return
-    }
+    if (this.handOver(peer, offer.rate, now, out)) return
+    out.push({ type: 'decline', root: this.#swarm.root, peer: peer.key, piece: undefined })
+  }
+
+  /** Asks the peer, which can send so many bytes a second, for a part of what another one sends too slowly. */
+  handOver(peer: SwarmPeer, rate: number, now: Millis, out: SwarmAction[]): boolean {
+    const slowest = this.#swarm.common.policy.split && peer.reliable ? this.#slowest(peer, now) : undefined
+    if (slowest === undefined) return false
+    const bytes = this.#part(slowest, peer, rate, now)
+    if (bytes < LEAST_PART_BYTES) return false
     const span = { begin: slowest.end - bytes, end: slowest.end }
-    const promised = { rate: offer.rate, startsAt: now + peer.roundTrip }
+    const promised = { rate, startsAt: now + peer.roundTrip }
     const all = bytes >= slowest.left
     if (!all) this.#swarm.asking.shorten(slowest, bytes, out)
     this.#swarm.asking.request(peer, slowest.piece, span, promised, now, out)
     // not before: the piece is on its way all the time
     if (all) this.#swarm.asking.cancel(slowest, now, out)
+    return true
   }
 
   /** What will come last of all that this peer could send. */

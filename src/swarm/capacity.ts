@@ -6,7 +6,7 @@
 import type { Millis } from '../core/types.ts'
 
 /** Assumed before anything was measured, in bytes a second. */
-const FIRST_GUESS = 1_000_000
+const FIRST_GUESS = 4_000_000
 
 /** A sample is forgotten after this. */
 const MEMORY_MS = 10_000
@@ -43,9 +43,9 @@ export class Capacity {
     return { at: now, total: this.#total }
   }
 
-  /** A transfer that began at the mark has ended. */
-  sample(since: Mark, now: Millis): void {
-    const elapsed = now - since.at
+  /** A transfer that began at the mark has ended; it took no less than `least` ms. */
+  sample(since: Mark, now: Millis, least = 0): void {
+    const elapsed = Math.max(least, now - since.at)
     if (elapsed < LEAST_MS) return
     const rate = ((this.#total - since.total) * 1000) / elapsed
     const last = this.#samples.at(-1)

@@ -25,6 +25,8 @@ export class Holdings {
   #rows = new Int32Array(0)
   #length = 0
   #own = 0
+  /** Of our pieces, how many have so many bits. */
+  readonly #byBits: number[] = []
   readonly #taken: boolean[] = []
   /** By slot: pieces that are here and the peer neither has nor expects nor is offered; and those that it does not have. */
   #takes = new Int32Array(32)
@@ -43,9 +45,11 @@ export class Holdings {
   /** The piece is here. */
   own(piece: number): void {
     const row = this.#row(piece)
-    if (row < 0 || ((this.#rows[row] ?? 0) & 1) === 1) return
-    this.#rows[row] = (this.#rows[row] ?? 0) | 1
+    if (row < 0 || this.#isOwn(row)) return
+    const head = this.#rows[row] ?? 0
+    this.#rows[row] = head | 1
     this.#own++
+    this.#tally(head, 1)
     for (let slot = 0; slot < this.#taken.length; slot++) {
       if (this.#taken[slot] !== true || this.#bit(row, HAS, slot)) continue
       this.#lacks[slot] = (this.#lacks[slot] ?? 0) + 1
@@ -107,9 +111,8 @@ export class Holdings {
   add(holding: Holding, slot: number, piece: number): boolean {
     const row = this.#row(piece)
     if (row < 0 || this.#bit(row, holding, slot)) return false
-    const head = this.#rows[row] ?? 0
-    if ((head & 1) === 1) this.#count(row, holding, slot, -1)
-    this.#rows[row] = head + 2
+    this.#raise(row, 2)
+    if (this.#isOwn(row)) this.#count(row, holding, slot, -1)
     this.#flip(row, holding, slot, 1)
     return true
   }
@@ -131,22 +134,25 @@ export class Holdings {
   delete(holding: Holding, slot: number, piece: number): boolean {
     const row = this.#row(piece)
     if (row < 0 || !this.#bit(row, holding, slot)) return false
-    const head = this.#rows[row] ?? 0
-    this.#rows[row] = head - 2
+    this.#raise(row, -2)
     this.#flip(row, holding, slot, -1)
-    if ((head & 1) === 1) this.#count(row, holding, slot, 1)
+    if (this.#isOwn(row)) this.#count(row, holding, slot, 1)
     return true
   }
 
-  /** Of our pieces that the peer takes, and that are accepted, the one with the fewest bits, any of equals; without `rarest`, any. */
+  /**
+   * Of our pieces that the peer takes, and that are accepted, one with the fewest bits; without `rarest`, any. The first
+   * that is found with as few as any of ours has, from a random one on; where there is none, any of equals.
+   */
   pick(slot: number, rarest: boolean, prng: Prng, accepts: (piece: number) => boolean): number | undefined {
     if (this.takes(slot) <= 0) return undefined
     const from = prng.below(this.#length)
+    const enough = rarest ? 2 * this.#byBits.findIndex((pieces) => pieces > 0) + 1 : Number.POSITIVE_INFINITY
     let best: number | undefined
     let fewest = Number.POSITIVE_INFINITY
     let equals = 0
     for (let at = 0; at < this.#length; at++) {
-      if (best !== undefined && (!rarest || at >= MOST_LOOKED_AT)) break
+      if (best !== undefined && (fewest <= enough || at >= MOST_LOOKED_AT)) break
       const piece = from + at < this.#length ? from + at : from + at - this.#length
       const row = piece * PARTS * this.#width
       const head = this.#rows[row] ?? 0
@@ -163,6 +169,25 @@ export class Holdings {
   /** Index of the head of a row; below 0 when there is no such piece: strangers name them. */
   #row(piece: number): number {
     return piece >= 0 && piece < this.#length ? piece * PARTS * this.#width : -1
+  }
+
+  #isOwn(row: number): boolean {
+    return ((this.#rows[row] ?? 0) & 1) === 1
+  }
+
+  /** The head of a row changes: a bit more (2) or fewer (-2). */
+  #raise(row: number, by: 2 | -2): void {
+    const head = this.#rows[row] ?? 0
+    this.#rows[row] = head + by
+    if ((head & 1) === 0) return
+    this.#tally(head, -1)
+    this.#tally(head + by, 1)
+  }
+
+  #tally(head: number, by: 1 | -1): void {
+    const bits = head >> 1
+    while (this.#byBits.length <= bits) this.#byBits.push(0)
+    this.#byBits[bits] = (this.#byBits[bits] ?? 0) + by
   }
 
   #bit(row: number, holding: Holding, slot: number): boolean {

@@ -38,7 +38,7 @@ export const POLICY: Policy = {
   unreplicated: true,
   sends: { always: 2, most: 4 },
   seederSends: { always: 3, most: 8 },
-  lookAheadRoundTrips: 4,
+  lookAheadRoundTrips: 3.5,
   busy: true,
   eager: true,
   split: true,

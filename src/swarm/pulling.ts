@@ -16,6 +16,9 @@ const MOST_SOURCES = 3
 /** Endgame: a second source is asked when it is this much sooner than the present one. */
 const SOONER = 2
 
+/** Endgame: of a peer that never delivered nothing is known; it is tried where the present source needs so long, in s. */
+const STRANGER_S = 5
+
 /** Urgent pieces asked of one `share` peer at once: one coming and one to follow. */
 const MOST_URGENT = 2
 
@@ -60,7 +63,7 @@ export class Pulling {
     if (urgent.length > 0) this.#hurry(peer, now, out)
     if (this.#offersInstead(peer)) return
     while (!peer.choked && peer.pipeline.hasRoom(peer.inFlight)) {
-      const piece = this.#pick(peer, now)
+      const piece = this.#pick(peer, now) ?? this.#pickLast(peer, now, out)
       if (piece === undefined || !this.#ask(peer, piece, now, out)) break
     }
     if (peer.wire === 'bitswap') this.#askPresence(peer, out)
@@ -84,14 +87,12 @@ export class Pulling {
   }
 
   #pick(peer: SwarmPeer, now: Millis): number | undefined {
-    const { picker, final } = this.#swarm.pieces
+    const { picker } = this.#swarm.pieces
     for (const piece of peer.suggested) {
       if (picker.includes(piece) && this.#mayAsk(peer, piece, now)) return piece
       peer.suggested.delete(piece)
     }
-    const piece = picker.pick((candidate) => this.#mayAsk(peer, candidate, now))
-    if (piece !== undefined) return piece
-    return picker.size === 0 && final ? this.#pickEndgame(peer, now) : undefined
+    return picker.pick((candidate) => this.#mayAsk(peer, candidate, now))
   }
 
   #mayAsk(peer: SwarmPeer, piece: number, now: Millis): boolean {
@@ -108,17 +109,26 @@ export class Pulling {
     return false
   }
 
-  /** Everything missing is on its way: an idle peer takes the piece that is due last, if it is much sooner. */
-  #pickEndgame(peer: SwarmPeer, now: Millis): number | undefined {
+  /**
+   * An idle peer takes a part of what `share` peers are slow to send, where parts can be asked for. Of others, when
+   * everything missing is on its way, it takes the piece that is due last, if it is much sooner.
+   */
+  #pickLast(peer: SwarmPeer, now: Millis, out: SwarmAction[]): number | undefined {
     if (peer.sources.size > 0 || peer.pipeline.snubbed) return undefined
+    const { accepting, pieces } = this.#swarm
+    const { pace } = peer.pipeline
+    if (peer.wire === 'bittorrent' && pace > 0 && accepting.handOver(peer, pace, now, out)) return undefined
+    return pieces.picker.size === 0 && pieces.final ? this.#pickEndgame(peer, now) : undefined
+  }
+
+  #pickEndgame(peer: SwarmPeer, now: Millis): number | undefined {
     const { pace } = peer.pipeline
     let latest: { piece: number; due: number } | undefined
     for (const [piece, { size, sources, undivided }] of this.#swarm.pieces.incoming) {
       if (this.#swarm.pieces.state(piece) !== 'requested' || !peer.mayHave(piece) || undivided) continue
       if (sources.length >= MOST_SOURCES || sources.some((source) => source.peer === peer)) continue
       const due = Math.min(...sources.map((source) => source.peer.dueIn(source, now)))
-      // of a peer that never delivered nothing is known: it takes what would not come otherwise
-      const sooner = pace === 0 ? due === Number.POSITIVE_INFINITY : due > (SOONER * size) / pace
+      const sooner = due > (pace === 0 ? STRANGER_S : (SOONER * size) / pace)
       if (sooner && (latest === undefined || due > latest.due)) latest = { piece, due }
     }
     return latest?.piece

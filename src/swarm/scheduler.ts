@@ -210,6 +210,7 @@ export class Scheduler {
     switch (event.type) {
       case 'expects':
         for (const piece of event.pieces) swarm.offering.expects(peer, piece)
+        this.#mayShare(swarm, peer, event.pieces, now)
         return
       case 'expects-no-more':
         for (const piece of event.pieces) swarm.offering.expectsNoMore(peer, piece)
@@ -244,10 +245,17 @@ export class Scheduler {
     }
   }
 
+  /** What a peer is about to get of others, and is here, can be split with it. */
+  #mayShare(swarm: Swarm, peer: SwarmPeer, expected: readonly number[], now: Millis): void {
+    if (peer.dullUntil <= now || !expected.some((piece) => swarm.pieces.has(piece))) return
+    peer.dullUntil = 0
+    this.#uploading.stir()
+  }
+
   #has(swarm: Swarm, peer: SwarmPeer, pieces: readonly number[], now: Millis, out: SwarmAction[]): void {
     const dull = peer.dullUntil > now
     if (!peer.answered && pieces.length > 0) peer.answered = true
-    swarm.gain(peer, pieces, out)
+    swarm.gain(peer, peer.credible(pieces, now), out)
     if (peer.wire === 'bittorrent') {
       for (const piece of pieces) peer.advised.delete(piece)
       suggest(swarm, peer, out)
@@ -316,7 +324,7 @@ export class Scheduler {
         this.#uploading.busy(swarm, peer, event, now)
         return
       case 'sent':
-        this.#uploading.sent(event)
+        this.#uploading.sent(event, now)
         return
       case 'delivered':
         this.#uploading.delivered(swarm, peer, event, now)

@@ -27,9 +27,13 @@ interface Send {
   readonly peer: SwarmPeer
   /** What has arrived. */
   readonly progress: Progress
-  /** Bytes that have left. */
+  /** Bytes that have left, and when the first and the last of them did. */
   sent: number
+  firstLeft: Millis | undefined
+  lastLeft: Millis | undefined
   readonly mark: Mark
+  /** When the first of it was confirmed. */
+  confirmed: Mark | undefined
 }
 
 export class Sends {
@@ -59,14 +63,25 @@ export class Sends {
   }
 
   start(request: Request, peer: SwarmPeer, now: Millis): void {
-    this.#sends.add({ request, peer, progress: new Progress(now), sent: 0, mark: this.#capacity.mark(now) })
+    this.#sends.add({
+      request,
+      peer,
+      progress: new Progress(now),
+      sent: 0,
+      firstLeft: undefined,
+      lastLeft: undefined,
+      mark: this.#capacity.mark(now),
+      confirmed: undefined,
+    })
   }
 
   /** Bytes of a send have left; true when those were the last. */
-  sent(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number): boolean {
+  sent(peer: PeerKey, root: RootKey, piece: number, begin: number, bytes: number, now: Millis): boolean {
     const send = this.#find(peer, root, piece, begin)
     if (send === undefined) return false
     send.sent += bytes
+    send.firstLeft ??= now
+    send.lastLeft = now
     return send.sent >= send.request.length
   }
 
@@ -83,6 +98,7 @@ export class Sends {
     this.#lastProgress = now
     const send = this.#find(peer, root, piece, begin)
     if (send === undefined) return undefined
+    send.confirmed ??= this.#capacity.mark(now)
     send.progress.add(bytes, now)
     send.sent = Math.max(send.sent, send.progress.bytes)
     return this.#endIfDone(send, now) ? send.request : undefined
@@ -179,7 +195,17 @@ export class Sends {
   #endIfDone(send: Send, now: Millis): boolean {
     if (send.progress.bytes < send.request.length) return false
     this.#sends.delete(send)
-    if (send.request.length > 0) this.#capacity.sample(send.mark, now)
+    if (send.request.length > 0) this.#sample(send, now)
     return true
+  }
+
+  /**
+   * Over a long way a piece takes longer than its bytes take the link. What was confirmed after its first bytes leaves
+   * the way out, over no less than the time in which it left: confirmations may come in a heap.
+   */
+  #sample({ mark, confirmed, firstLeft, lastLeft }: Send, now: Millis): void {
+    this.#capacity.sample(mark, now)
+    if (confirmed === undefined || firstLeft === undefined || lastLeft === undefined) return
+    if (lastLeft > firstLeft) this.#capacity.sample(confirmed, now, lastLeft - firstLeft)
   }
 }

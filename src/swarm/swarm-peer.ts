@@ -12,6 +12,9 @@ const MOST_UNANSWERED = 512
 /** Questions that stand at one peer, answered with no so far: half of the wants that a ledger keeps of a peer. */
 const MOST_STANDING = 4_096
 
+/** Yes, no and yes again within less is no news but a flood. */
+const DISBELIEF_MS = 4_000
+
 /** What a piece counts at least, of those that wait: a peer takes 250 requests, however small they are. */
 const LEAST_WAITING_BYTES = 8 << 10
 
@@ -50,6 +53,8 @@ export class SwarmPeer {
   #unanswered: Bitfield
   /** It has said something of what it has; before that a Bitswap peer is presumed to have everything. */
   answered: boolean
+  /** When it did not give what it was said to have. */
+  readonly #disowned = new Map<number, Millis>()
   /** No piece below this index is worth a question. */
   askFrom = 0
   readonly suggested = new Set<number>()
@@ -159,6 +164,19 @@ export class SwarmPeer {
   /** The answer is no. The question stands on. */
   refused(piece: number): void {
     this.#unanswered.delete(piece)
+  }
+
+  /** It was said to have what it then did not give: it is not asked again, and its word counts after a while only. */
+  disowned(piece: number, now: Millis): void {
+    this.#standing.add(piece)
+    this.#disowned.set(piece, now)
+  }
+
+  /** Of pieces that it says it has, those on which it may be believed. */
+  credible(pieces: readonly number[], now: Millis): readonly number[] {
+    if (this.#disowned.size === 0) return pieces
+    for (const [piece, at] of this.#disowned) if (now - at >= DISBELIEF_MS) this.#disowned.delete(piece)
+    return pieces.filter((piece) => !this.#disowned.has(piece))
   }
 
   /** The piece may be worth a question again. */

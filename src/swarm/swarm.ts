@@ -146,6 +146,8 @@ export class Swarm {
       const source = peer.sources.get(piece)
       if (source !== undefined) this.asking.lose(source, now, out)
       if (!peer.has.delete(piece)) continue
+      // or it would be asked, say yes and not give the piece, without an end
+      if (source !== undefined && peer.wire === 'bitswap') peer.disowned(piece, now)
       peer.askAgain(piece)
       this.pieces.picker.count(piece, -1)
       this.offering.lost(peer)

@@ -15,8 +15,8 @@ import { type Terms, Uplink } from './uplink.ts'
 /** After a peer turned a piece down, it is left alone this long, in ms: what it has is being told meanwhile. */
 const DECLINED_MS = 30
 
-/** After it turned down the empty offer. */
-const NOTHING_TO_SPLIT_MS = 200
+/** After it turned down the empty offer, unless it expects something new meanwhile. */
+const NOTHING_TO_SPLIT_MS = 100
 
 /** After it did not answer at all. */
 const SILENT_MS = 10_000
@@ -121,9 +121,9 @@ export class Uploading {
     this.stir()
   }
 
-  sent({ peer, root, piece, begin, bytes }: OfType<'sent'>): void {
+  sent({ peer, root, piece, begin, bytes }: OfType<'sent'>, now: Millis): void {
     // before that, all goes as was foreseen
-    if (this.#uplink.sends.sent(peer, root, piece, begin, bytes)) this.stir()
+    if (this.#uplink.sends.sent(peer, root, piece, begin, bytes, now)) this.stir()
   }
 
   delivered(swarm: Swarm, peer: SwarmPeer, event: OfType<'delivered'>, now: Millis): void {

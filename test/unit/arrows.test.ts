@@ -15,6 +15,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   daemon: ['gateway', 'node', 'core'],
   gateway: ['node', 'content', 'core'],
   node: ['routing', 'exchange', 'torrent', 'store', 'content', 'swarm', 'core'],
+  // what runs in a browser
+  page: ['content', 'core'],
   sim: ['swarm', 'core'],
   torrent: ['exchange', 'content', 'swarm', 'core'],
   exchange: ['swarm', 'core'],
@@ -153,8 +155,11 @@ describe('the files of src/', () => {
 
 describe('the scheduler and the codecs', () => {
   const PURE = ['swarm/', 'core/', 'exchange/peer-wire/', 'torrent/']
-  /** What binds the connection to libp2p. */
-  const BOUND = ['peer-wire.ts', 'session.ts', 'trade.ts'].map((name) => `exchange/peer-wire/${name}`)
+  /** What binds the connection to libp2p, and to TCP sockets. */
+  const BOUND = [
+    ...['peer-wire.ts', 'session.ts', 'trade.ts'].map((name) => `exchange/peer-wire/${name}`),
+    ...['session.ts', 'shaking.ts', 'tcp-peers.ts', 'trade.ts'].map((name) => `torrent/tcp/${name}`),
+  ]
   const WORLD =
     /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bprocess\.(hrtime|nextTick|env)\b/
 

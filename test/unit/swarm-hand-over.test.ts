@@ -9,6 +9,9 @@ const LOSSES: readonly [name: string, lose: (swarm: Scenario, peer: string) => s
   ['banned', (swarm, peer) => swarm.misbehaved(peer)],
 ]
 
+/** All that a downlink of which nothing is known is thought to carry. */
+const FULL = { rate: 4_000_000 }
+
 describe('when a sender is lost', () => {
   it('what it was to send is told to come no more, and taken of others', () => {
     for (const [name, lose] of LOSSES) {
@@ -55,9 +58,9 @@ describe('when a sender is lost', () => {
   it('the downlink has room again', () => {
     const swarm = scenario({ pieces: 4 })
     swarm.drawn('A ####\nB ####\nC ####')
-    swarm.offered('A', 0)
-    swarm.offered('B', 1)
-    swarm.offered('B', 3)
+    swarm.offered('A', 0, FULL)
+    swarm.offered('B', 1, FULL)
+    swarm.offered('B', 3, FULL)
     assert.deepEqual(swarm.offered('C', 2), ['busy C 2'])
     swarm.left('A')
     assert.deepEqual(only(swarm.offered('C', 2), 'request'), ['request C 2'])
@@ -66,9 +69,9 @@ describe('when a sender is lost', () => {
   it('the downlink has room again where its whole swarm is closed', () => {
     const swarm = scenario({ pieces: 4 })
     swarm.drawn('A ####\nB ####')
-    swarm.offered('A', 0)
-    swarm.offered('B', 1)
-    swarm.offered('B', 2)
+    swarm.offered('A', 0, FULL)
+    swarm.offered('B', 1, FULL)
+    swarm.offered('B', 2, FULL)
     swarm.open('S', { pieces: 1 })
     swarm.of('S').drawn('C #')
     assert.deepEqual(swarm.offered('C', 0), ['S: busy C 0'])

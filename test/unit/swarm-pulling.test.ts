@@ -29,6 +29,18 @@ describe('what is asked for', () => {
     }
   })
 
+  it('is asked once of a Bitswap peer that says it has it and then does not give it', () => {
+    const swarm = scenario({ pieces: 1, wire: 'bitswap' })
+    swarm.joined('liar')
+    swarm.lacks('liar', 0)
+    assert.deepEqual(requestedOf(swarm.has('liar', 0), 'liar'), [0])
+    const lines = swarm.lacks('liar', 0)
+    assert.deepEqual([askedOf(lines, 'liar'), requestedOf(lines, 'liar')], [[], []])
+    assert.deepEqual(requestedOf(swarm.has('liar', 0), 'liar'), [], 'it says so again at once')
+    assert.deepEqual(askedOf(swarm.after(60_000).flow(), 'liar'), [])
+    assert.deepEqual(requestedOf(swarm.has('liar', 0), 'liar'), [0], 'it says so anew')
+  })
+
   it('is decided by chance among what is equally rare', () => {
     const first = everything(60).map((seed) => {
       const swarm = scenario({ pieces: 3, size: 4 * MIB, dammed: 'down', wire: 'bittorrent', seed })

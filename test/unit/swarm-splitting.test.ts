@@ -125,6 +125,18 @@ describe('a peer with a free uplink', () => {
     assert.ok(length > 0.7 * MIB && length < 0.8 * MIB, `${length}`)
   })
 
+  it('takes its part by a request, where it sends only what it is asked for', () => {
+    // A and B need 15 s more for their pieces; of C nothing is known, so A's piece is asked of it besides
+    const swarm = coming({ A: 64, B: 64 }, { peers: 'AB' })
+    assert.deepEqual(swarm.drawn('C ##', 'bittorrent'), ['request C 0'])
+    // it needs a fifth of a second: most of the other one is for it
+    assert.deepEqual(only(swarm.after(200).arrived('C', 0), 'cancel', 'request'), [
+      'cancel A 0 65536+983040',
+      'cancel B 1 126465+922111',
+      'request C 1 126465+922111',
+    ])
+  })
+
   it('takes nothing when it was silent itself', () => {
     const swarm = promised(30_000)
     swarm.drawn('D ##')
