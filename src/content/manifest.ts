@@ -29,6 +29,9 @@ export interface File {
 
 export type Entry = Directory | Symlink | File
 
+/** What a tree on the disk consists of; a file's CID may not be known. */
+export type TreeEntry = Directory | Symlink | Omit<File, 'cid'>
+
 /** Where a piece's payload goes: an index into the manifest's entries, and a byte offset in that file. */
 export interface Place {
   readonly entry: number

@@ -28,7 +28,7 @@ export async function beginPartial(parts: Parts, share: KeptShare, manifest: Man
   const base = partialPath(path)
   const found = (await kindAt(base)) !== undefined
   if (found && share.partial === 'none') throw targetExists(base)
-  const tree = new PartialTree(base, manifest)
+  const tree = new PartialTree(base, manifest, parts.smallFiles)
   if (found) await tree.scan()
   await tree.checkSpace()
   const sealed = await parts.layouts.get(root)

@@ -1,12 +1,13 @@
 /**
- * The catalogue: a LevelDB of small rows by root (`share`, `manifest`, `have`, `wraps`, and the digests of
- * torrents) and of block places by digest. Writes go in the order they were asked for, one batch at a time; a batch is atomic.
+ * The catalogue: a LevelDB of small rows by root (`share`, `manifest`, `have`, `wraps`, `metainfo`, and the
+ * digests of torrents) and of block places by digest. Writes go in the order they were asked for, one batch at a time; a batch is atomic.
  */
 import { ClassicLevel } from 'classic-level'
+import { ShareError } from '../core/errors.ts'
 import { type RootKey, rootKey } from '../core/types.ts'
 import type { DigestKind } from './types.ts'
 
-export type RowKind = 'share' | 'manifest' | 'have' | 'wraps' | DigestKind
+export type RowKind = 'share' | 'manifest' | 'have' | 'wraps' | 'metainfo' | DigestKind
 
 export type Change =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -44,8 +45,13 @@ export class Catalogue {
     return this.#db.getMany(keys)
   }
 
+  /** @throws ShareError DISK_FULL, IO; then all later writes fail too, until it is opened anew */
   write(changes: Change[], when: When): Promise<void> {
-    const write = this.#writes.then(() => this.#db.batch(changes, { ...VIEWS, sync: when === 'durable' }))
+    const write = this.#writes
+      .then(() => this.#db.batch(changes, { ...VIEWS, sync: when === 'durable' }))
+      .catch((thrown: unknown) => {
+        throw notWritten(thrown)
+      })
     this.#writes = write.catch(() => undefined)
     return write
   }
@@ -85,10 +91,23 @@ export function blockRow(digest: Uint8Array): Uint8Array {
 /** The row that holds the next free slot. */
 export const NEXT_SLOT: Uint8Array = Buffer.from('slot')
 
+/** The row that holds the version of all of them. */
+export const VERSION: Uint8Array = Buffer.from('version')
+
 /** True when opening failed because another process, or this one, holds the database. */
 export function isLocked(thrown: unknown): boolean {
   for (let error = thrown; error instanceof Error; error = error.cause) {
     if ('code' in error && error.code === 'LEVEL_LOCKED') return true
   }
   return false
+}
+
+/** LevelDB says in words what the system said. */
+function notWritten(thrown: unknown): ShareError {
+  const reason = thrown instanceof Error ? thrown.message : String(thrown)
+  const [code, next] = /no space|ENOSPC/i.test(reason)
+    ? (['DISK_FULL', 'free some space'] as const)
+    : (['IO', 'check the disk'] as const)
+  const hint = `${next}, then start the daemon again with \`share daemon stop\` and \`share daemon start\``
+  return new ShareError(code, `the catalogue could not be written: ${reason}`, hint, { cause: thrown })
 }

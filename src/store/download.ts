@@ -21,6 +21,7 @@ import type { Parts } from './parts.ts'
 import { kindAt, targetExists } from './place.ts'
 import type { KeptShare } from './share-row.ts'
 import type { Download, ShareRow } from './types.ts'
+import { UnderWay } from './under-way.ts'
 import { around, splitInline } from './wrapping.ts'
 
 /** `moving`: the bytes are between their two names, and reads wait. `gone`: the share was removed. */
@@ -46,7 +47,7 @@ export class PartialDownload implements Download {
   readonly #inlinePlaces = new Set<string>()
   #extending: Promise<unknown> = Promise.resolve()
   #moving: Promise<unknown> = Promise.resolve()
-  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #underWay = new UnderWay()
 
   /** `closed` is called when the download is over, one way or the other. */
   constructor(root: RootKey, parts: Parts, closed: () => void) {
@@ -64,6 +65,11 @@ export class PartialDownload implements Download {
   /** The layout, once the names are known. */
   get layout(): Layout | undefined {
     return this.#layout
+  }
+
+  /** Nothing more can be made durable in this run. */
+  get failed(): boolean {
+    return this.#claims.failure !== undefined
   }
 
   /** The walk was completed, in this run or a former one. */
@@ -85,7 +91,7 @@ export class PartialDownload implements Download {
   }
 
   extend(): Promise<readonly number[]> {
-    const extending = this.#extending.then(() => this.#track(this.#extend()))
+    const extending = this.#extending.then(() => this.#underWay.track(this.#extend()))
     this.#extending = extending.catch(() => undefined)
     return extending
   }
@@ -108,11 +114,11 @@ export class PartialDownload implements Download {
   }
 
   writePiece(piece: number, block: Uint8Array): Promise<void> {
-    return this.#track(this.#writePiece(piece, block))
+    return this.#underWay.track(this.#writePiece(piece, block))
   }
 
   writeInline(inline: Inline): Promise<void> {
-    return this.#track(this.#writeInline(inline))
+    return this.#underWay.track(this.#writeInline(inline))
   }
 
   async finish(): Promise<ShareRow> {
@@ -133,7 +139,7 @@ export class PartialDownload implements Download {
     await this.#moving
     if (this.#state !== 'open') return
     this.#state = 'closed'
-    await this.#settle()
+    await this.#underWay.settle()
     try {
       await this.#claims.flush()
     } finally {
@@ -146,7 +152,7 @@ export class PartialDownload implements Download {
     await this.#moving
     if (this.#state !== 'open') return
     this.#state = 'gone'
-    await this.#settle()
+    await this.#underWay.settle()
     await this.#end()
   }
 
@@ -158,12 +164,12 @@ export class PartialDownload implements Download {
 
   /** A piece's block from the partial tree, hashed. One that is no longer there is missing again. */
   readPiece(piece: number): Promise<Uint8Array | undefined> {
-    return this.#track(this.#readPiece(piece))
+    return this.#underWay.track(this.#readPiece(piece))
   }
 
   /** An inline node's block from the partial tree, hashed. */
   readInline(inline: number): Promise<Uint8Array | undefined> {
-    return this.#track(this.#readInline(inline))
+    return this.#underWay.track(this.#readInline(inline))
   }
 
   /** Resolves when the bytes are not between their two names. */
@@ -201,22 +207,33 @@ export class PartialDownload implements Download {
   }
 
   async #writePiece(piece: number, block: Uint8Array): Promise<void> {
-    const { layout, tree } = this.#begun()
+    const { layout } = this.#begun()
     const { pieces } = layout.manifest
     if (piece < 0 || piece >= this.#have.length) throw notIndexed(piece)
     // one place at least holds a piece that is here; the walk may have found more since
     const written = this.#have.has(piece) ? (this.#written.get(piece) ?? 1) : 0
-    const places = pieces.places(piece)
-    if (written >= places.length) return
+    if (written >= pieces.places(piece).length) return
     if (this.#claims.failure !== undefined) throw this.#claims.failure
     const payload = unwrapLeaf(pieces.codec(piece), block, pieces.size(piece))
     if (payload === undefined || block.length !== pieces.blockSize(piece)) throw notTheLeaf(piece)
     if (pieces.codec(piece) === DAG_PB) layout.wrappings.learn(piece, payload.length, around(block, payload))
-    const missing = places.slice(written)
-    for (const place of missing) await tree.write(place.entry, place.offset, payload)
-    if (places.length > 1) this.#written.set(piece, written + missing.length)
+    await this.#writePlaces(piece, written, payload)
     this.#have.add(piece)
-    this.#claim(layout, piece)
+    this.#claims.stored(piece)
+  }
+
+  /** All places from the given one on, also those that the walk finds meanwhile: a claim speaks for each. */
+  async #writePlaces(piece: number, from: number, payload: Uint8Array): Promise<void> {
+    const { layout, tree } = this.#begun()
+    const { pieces } = layout.manifest
+    let written = from
+    for (let places = pieces.places(piece); written < places.length; places = pieces.places(piece))
+      for (const { entry, offset } of places.slice(written)) {
+        await tree.write(entry, offset, payload)
+        this.#claims.wrote(entry, payload.length)
+        written++
+      }
+    if (written > 1) this.#written.set(piece, written)
   }
 
   #claim(layout: Layout, piece: number): void {
@@ -244,7 +261,7 @@ export class PartialDownload implements Download {
   async #move(layout: Layout, tree: PartialTree, path: string): Promise<ShareRow> {
     this.#state = 'moving'
     try {
-      await this.#settle()
+      await this.#underWay.settle()
       await giveName(this.#parts, this.root, layout, tree.base, path)
     } catch (thrown) {
       this.#state = 'open'
@@ -311,20 +328,6 @@ export class PartialDownload implements Download {
     if (this.#state === 'closed' || this.#layout === undefined || this.#tree === undefined)
       throw notOpen(this.root)
     return { layout: this.#layout, tree: this.#tree }
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    const settled = work.then(
-      () => undefined,
-      () => undefined,
-    )
-    this.#underWay.add(settled)
-    void settled.then(() => this.#underWay.delete(settled))
-    return work
-  }
-
-  async #settle(): Promise<void> {
-    await Promise.all(this.#underWay)
   }
 
   async #end(): Promise<void> {

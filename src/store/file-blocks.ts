@@ -8,14 +8,16 @@ import { constants, fstatSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSettled, stampOf } from '../content/file-state.ts'
-import type { Entry } from '../content/manifest.ts'
+import type { TreeEntry } from '../content/manifest.ts'
 import type { HashedFile } from '../content/source-file.ts'
 import { sha256 } from '../content/verify.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import { errno } from '../core/errors.ts'
+import { CUT_SHORT, notAsRecorded, OTHER_CONTENT } from './damage.ts'
 import { blockLength, inlineAt, type Layout, type LeafPlace, pieceAt } from './layout.ts'
 import { OpenFiles } from './open-files.ts'
 import { readFully } from './positioned.ts'
+import { MANY_FILES, SMALL_BYTES, type SmallFiles } from './small-files.ts'
 
 /** `damaged`: the file is not what was recorded. `unknown`: the machine could not say, for want of descriptors or memory. */
 export type Reading =
@@ -36,7 +38,12 @@ export const REMEMBERED_FILES = 16_384
 
 export class FileBlocks {
   readonly #files = new OpenFiles(OPEN_FILES)
+  readonly #smallFiles: SmallFiles
   readonly #checks = new WeakMap<Layout, Checks>()
+
+  constructor(smallFiles: SmallFiles) {
+    this.#smallFiles = smallFiles
+  }
 
   /** One piece, by the verify-on-read rule. Undefined when there is no such piece. */
   async readPiece(source: Source, piece: number): Promise<Reading | undefined> {
@@ -94,6 +101,7 @@ export class FileBlocks {
     const file = fileOf(source, leaf.entry)
     const damaged = (reason: string): Reading => ({ state: 'damaged', file, reason })
     try {
+      if (isSmall(source, leaf)) return await this.#readSmall(file, source, leaf, trust, damaged)
       if (!(await this.#leadsTo(file, leaf, trust))) this.#files.drop(file)
       return await this.#files.use(
         file,
@@ -104,6 +112,23 @@ export class FileBlocks {
       const reason = SHORTAGES[errno(thrown) ?? '']
       return reason === undefined ? damaged(reasonOf(thrown)) : { state: 'unknown', reason }
     }
+  }
+
+  async #readSmall(
+    path: string,
+    source: Source,
+    { entry, offset, size: length, digest }: LeafPlace,
+    trust: Trust,
+    damaged: (reason: string) => Reading,
+  ): Promise<Reading> {
+    const size = sizeOf(source.layout.manifest.entries[entry])
+    const read = await this.#smallFiles.read({ path, size, offset, length, trusted: trust.stamp(entry) })
+    if (read.state === 'damaged') return damaged(read.reason)
+    if (read.digest !== undefined) {
+      if (Buffer.compare(read.digest, digest) !== 0) return damaged(OTHER_CONTENT)
+      if (read.stamp !== undefined) trust.remember(entry, read.stamp, read.settled)
+    }
+    return { state: 'good', block: read.bytes }
   }
 
   /** Does the open descriptor still belong to the path? A changed time may mean that the file was replaced. */
@@ -126,7 +151,7 @@ export function fileOf(source: Source, entry: number): string {
   return pathOf(source.path, source.layout.manifest.entries[entry])
 }
 
-export function pathOf(base: string, entry: Entry | undefined): string {
+export function pathOf(base: string, entry: TreeEntry | undefined): string {
   return join(base, entry?.path ?? '')
 }
 
@@ -153,22 +178,27 @@ async function readLeaf(
   damaged: (reason: string) => Reading,
 ): Promise<Reading> {
   const stats = fstatSync(handle.fd, { bigint: true })
-  const expected = sizeOf(source.layout.manifest.entries[leaf.entry])
-  if (!stats.isFile()) return damaged('no longer a regular file')
-  if (stats.size !== BigInt(expected))
-    return damaged(`its size changed from ${expected} to ${stats.size} bytes`)
+  const changed = notAsRecorded(stats, sizeOf(source.layout.manifest.entries[leaf.entry]))
+  if (changed !== undefined) return damaged(changed)
   const before = stampOf(stats)
   const block = Buffer.allocUnsafe(blockLength(leaf))
   block.set(leaf.prefix)
   block.set(leaf.suffix, leaf.prefix.length + leaf.size)
   const payload = block.subarray(leaf.prefix.length, leaf.prefix.length + leaf.size)
-  if ((await readFully(handle, payload, leaf.offset)) < leaf.size) return damaged('it was cut short')
+  if ((await readFully(handle, payload, leaf.offset)) < leaf.size) return damaged(CUT_SHORT)
   const after = stampOf(fstatSync(handle.fd, { bigint: true }))
   if (before === after && trust.hashed(leaf.entry, before)) return { state: 'good', block }
   const now = Date.now()
-  if (Buffer.compare(sha256(block), leaf.digest) !== 0) return damaged('its content changed')
+  if (Buffer.compare(sha256(block), leaf.digest) !== 0) return damaged(OTHER_CONTENT)
   if (before === after) trust.remember(leaf.entry, before, isSettled(stats, now))
   return { state: 'good', block }
+}
+
+/** One of many, and its block is the file's bytes as they are. */
+function isSmall({ layout }: Source, leaf: LeafPlace): boolean {
+  const { entries } = layout.manifest
+  if (entries.length < MANY_FILES || blockLength(leaf) > leaf.size) return false
+  return sizeOf(entries[leaf.entry]) < SMALL_BYTES
 }
 
 /** A pipe or device in the file's place must not block the open. */
@@ -176,7 +206,7 @@ function openSource(file: string): Promise<FileHandle> {
   return open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
 }
 
-function sizeOf(entry: Entry | undefined): number {
+function sizeOf(entry: TreeEntry | undefined): number {
   return entry?.kind === 'file' ? entry.size : -1
 }
 
@@ -186,10 +216,17 @@ interface Trust {
   unchanged(entry: number, stamp: string): boolean
   /** And this record was hashed in that state. */
   hashed(entry: number, stamp: string): boolean
+  /** The stamp that the file had when this record was hashed, if it is known. */
+  stamp(entry: number): string | undefined
   remember(entry: number, stamp: string, settled: boolean): void
 }
 
-const NO_TRUST: Trust = { unchanged: () => false, hashed: () => false, remember: () => undefined }
+const NO_TRUST: Trust = {
+  unchanged: () => false,
+  hashed: () => false,
+  stamp: () => undefined,
+  remember: () => undefined,
+}
 
 /** Which records of a share were hashed since the start, and the stamps that their files had then. */
 class Checks {
@@ -207,6 +244,7 @@ class Checks {
     return {
       unchanged,
       hashed: (entry, stamp) => unchanged(entry, stamp) && this.#hashed.has(record),
+      stamp: (entry) => (this.#hashed.has(record) ? this.#stamps.get(entry) : undefined),
       remember: (entry, stamp, settled) => this.#remember(record, entry, stamp, settled),
     }
   }

@@ -6,10 +6,11 @@ import type { Layout } from './layout.ts'
 import { wrapsRow } from './layouts.ts'
 import type { Parts } from './parts.ts'
 import { placeAt, syncDirectory } from './place.ts'
+import { wasRenamed } from './recover.ts'
 
 /**
  * Moves a partial tree whose bytes are durable to its target.
- * @throws ShareError TARGET_EXISTS, IO; the share is `incomplete` as before
+ * @throws ShareError TARGET_EXISTS, IO; the share is `incomplete` as before, or `finishing` when the bytes have moved
  */
 export async function giveName(
   parts: Parts,
@@ -24,7 +25,9 @@ export async function giveName(
     await placeAt(layout.manifest.entries[0]?.kind ?? 'file', from, to)
     await syncDirectory(dirname(to))
   } catch (thrown) {
-    await shares.change(root, { phase: 'incomplete' })
+    // bytes that have their new name already are for a recovery, as after a crash
+    const moved = await wasRenamed(to).catch(() => true)
+    if (!moved) await shares.change(root, { phase: 'incomplete' })
     throw thrown
   }
   const along: Change[] = [{ type: 'del', key: rowOf('have', root) }, wrapsRow(root, layout)]

@@ -4,13 +4,14 @@
  * download in progress has touched are remembered, for no share links to them yet.
  */
 import { open, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { FsBlockstore } from 'blockstore-fs'
 import { NextToLast } from 'blockstore-fs/sharding'
 import type { CID } from 'multiformats/cid'
 import { verifyBlock } from '../content/verify.ts'
 import { SHA2_256 } from '../core/cid.ts'
 import { errno, ShareError } from '../core/errors.ts'
+import { syncDirectory } from './place.ts'
 
 /** Largest block that is read back, in bytes: twice what any exchange carries. */
 const MAX_BLOCK = 4 * 1024 * 1024
@@ -78,8 +79,9 @@ export class NodeStore {
     this.#touch(file)
     await this.#exclusive(file, async () => {
       const present = await this.#read(cid)
-      if (present !== undefined && Buffer.compare(present, block) === 0) return
-      await this.#write(cid, block)
+      const isHere = present !== undefined && Buffer.compare(present, block) === 0
+      if (!isHere) await this.#write(cid, block)
+      // one that was here may come from a run that ended before it was durable
       this.#unsynced.add(file)
     })
     if (this.#unsynced.size >= UNSYNCED) await this.sync()
@@ -87,9 +89,18 @@ export class NodeStore {
 
   /** Makes every block put so far durable. */
   async sync(): Promise<void> {
-    const files = [...this.#unsynced].values()
+    const syncing = this.#unsynced
     this.#unsynced = new Set()
-    await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, () => syncAll(files)))
+    const files = syncing.values()
+    const directories = new Set([...syncing].map((file) => dirname(file)))
+    try {
+      await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, () => syncAll(files)))
+      for (const directory of directories) await syncDirectory(directory)
+      if (directories.size > 0) await syncDirectory(this.#location)
+    } catch (thrown) {
+      for (const file of syncing) this.#unsynced.add(file)
+      throw thrown
+    }
   }
 
   /** Every block's CID, in no order. */

@@ -16,7 +16,7 @@ import {
   symlink,
 } from 'node:fs/promises'
 import { basename, dirname, join, normalize } from 'node:path'
-import type { Manifest } from '../content/manifest.ts'
+import type { TreeEntry } from '../content/manifest.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import { errno, ShareError } from '../core/errors.ts'
 import { FLUSH_FILES } from './claims.ts'
@@ -24,13 +24,14 @@ import { pathOf } from './file-blocks.ts'
 import { OpenFiles } from './open-files.ts'
 import { syncDirectory } from './place.ts'
 import { readFully, writeFully } from './positioned.ts'
+import { MANY_FILES, SMALL_BYTES, type SmallFiles } from './small-files.ts'
 
 /** Descriptors kept open per download: files that were just made are still open when they are fsynced. */
 const OPEN_FILES = 2 * FLUSH_FILES
 /** Files fsynced at once, a thread each; file systems join such commits. */
 const SYNCS_AT_ONCE = 16
 /** Free space that a download leaves to others, in bytes. */
-const RESERVE = 64 * 1024 * 1024
+export const FREE_FLOOR = 64 * 1024 * 1024
 /** Longest file name, in bytes, that `.part` can be appended to on common file systems. */
 const MAX_STEM = 250
 const SUFFIX = '.part'
@@ -46,9 +47,15 @@ export function partialPath(target: string): string {
   return join(dirname(target), stem + SUFFIX)
 }
 
+/** A tree's entries, directories before what is in them, and the bytes of all its files. */
+export interface Contents {
+  readonly entries: readonly TreeEntry[]
+  readonly size: number
+}
+
 export class PartialTree {
   readonly base: string
-  readonly #manifest: Manifest
+  readonly #contents: Contents
   readonly #files = new OpenFiles(OPEN_FILES)
   /** Per entry the size on disk when this run began, or ABSENT. */
   readonly #former: Float64Array
@@ -56,20 +63,27 @@ export class PartialTree {
   #allocated = 0
   /** Entries that this run has made or sized. */
   readonly #ready: Bitfield
+  readonly #smallFiles: SmallFiles
+  /** Files that are being made on the thread for small ones, and those that it has made, until somebody asks whether they are fsynced. */
+  readonly #making = new Map<number, Promise<unknown>>()
+  readonly #syncing = new Map<number, Promise<void>>()
+  /** Directories with names in them that are not durable yet. */
+  #unlisted = new Set<string>()
   #realBase = ''
 
   /** @throws ShareError BAD_PATH when an entry would lie outside the tree */
-  constructor(base: string, manifest: Manifest) {
+  constructor(base: string, contents: Contents, smallFiles: SmallFiles) {
     this.base = base
-    this.#manifest = manifest
-    this.#ready = new Bitfield(manifest.entries.length)
-    this.#former = new Float64Array(manifest.entries.length).fill(ABSENT)
-    for (const { path } of manifest.entries) if (!staysInside(path)) throw outside(path)
+    this.#smallFiles = smallFiles
+    this.#contents = contents
+    this.#ready = new Bitfield(contents.entries.length)
+    this.#former = new Float64Array(contents.entries.length).fill(ABSENT)
+    for (const { path } of contents.entries) if (!staysInside(path)) throw outside(path)
   }
 
   /** Looks at what a former run left. */
   async scan(): Promise<void> {
-    for (const [entry, { kind }] of this.#manifest.entries.entries()) {
+    for (const [entry, { kind }] of this.#contents.entries.entries()) {
       if (kind !== 'file') continue
       const found = await this.#lookAt(entry)
       if (found === undefined) continue
@@ -83,9 +97,9 @@ export class PartialTree {
   async checkSpace(): Promise<void> {
     const directory = dirname(this.base)
     const { bavail, bsize } = await statfs(directory)
-    const needed = Math.max(0, this.#manifest.size - this.#allocated)
-    if (bavail * bsize >= needed + RESERVE) return
-    const missing = needed + RESERVE - bavail * bsize
+    const needed = Math.max(0, this.#contents.size - this.#allocated)
+    if (bavail * bsize >= needed + FREE_FLOOR) return
+    const missing = needed + FREE_FLOOR - bavail * bsize
     const hint = `free at least ${Math.ceil(missing / 2 ** 20)} MiB there, or choose another target with -o`
     throw new ShareError('DISK_FULL', `not enough space in ${directory} for ${needed} bytes`, hint)
   }
@@ -93,9 +107,9 @@ export class PartialTree {
   /** Makes the directories, and the files that have no bytes to wait for. */
   async make(): Promise<void> {
     this.#realBase = join(await realpath(dirname(this.base)), basename(this.base))
-    for (const [entry, { kind }] of this.#manifest.entries.entries())
+    for (const [entry, { kind }] of this.#contents.entries.entries())
       if (kind === 'directory') await this.#makeDirectory(entry)
-    for (const [entry, found] of this.#manifest.entries.entries()) {
+    for (const [entry, found] of this.#contents.entries.entries()) {
       if (found.kind === 'file' && found.size === 0) await this.#use(entry, 0, async () => undefined)
     }
   }
@@ -107,13 +121,17 @@ export class PartialTree {
 
   /** A former run's file is there and has its full size. */
   intact(entry: number): boolean {
-    const found = this.#manifest.entries[entry]
+    const found = this.#contents.entries[entry]
     return found?.kind === 'file' && this.#former[entry] === found.size
   }
 
   /** @throws ShareError DISK_FULL, IO, CONFLICT */
   async write(entry: number, offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#use(entry, bytes.length, (handle) => writeFully(handle, bytes, offset))
+    if (this.#isSmall(entry, offset, bytes.length)) await this.#makeSmall(entry, bytes)
+    else {
+      await this.#use(entry, bytes.length, (handle) => writeFully(handle, bytes, offset))
+      this.#syncing.delete(entry)
+    }
   }
 
   /** Fills `into` from the entry's file; gives how many bytes there were. */
@@ -126,26 +144,35 @@ export class PartialTree {
   async sync(entries: Iterable<number>): Promise<void> {
     const queue = [...entries].values()
     const worker = async () => {
-      for (const entry of queue) await this.#use(entry, 0, (handle) => handle.datasync())
+      for (const entry of queue) await this.#sync(entry)
     }
     await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, worker))
+    await this.#syncNames()
   }
 
   /** The last touch before the rename: symlinks, and the directories made durable, deepest first. */
   async complete(): Promise<void> {
-    const entries = [...this.#manifest.entries.entries()]
+    const entries = [...this.#contents.entries.entries()]
     for (const [entry, found] of entries)
       if (found.kind === 'symlink') await this.#makeSymlink(entry, found.target)
     for (const [entry, { kind }] of entries.reverse())
       if (kind === 'directory') await syncDirectory(this.#path(entry))
   }
 
-  close(): Promise<void> {
-    return this.#files.close()
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#syncing.values())
+    await this.#files.close()
+  }
+
+  /** Bytes are durable only where their file's name is. */
+  async #syncNames(): Promise<void> {
+    const directories = this.#unlisted
+    this.#unlisted = new Set()
+    for (const directory of directories) await syncDirectory(directory)
   }
 
   #path(entry: number): string {
-    return pathOf(this.base, this.#manifest.entries[entry])
+    return pathOf(this.base, this.#contents.entries[entry])
   }
 
   #isNew(entry: number): boolean {
@@ -163,6 +190,7 @@ export class PartialTree {
     const path = this.#path(entry)
     try {
       await mkdir(path)
+      this.#unlisted.add(dirname(path))
     } catch (thrown) {
       if (errno(thrown) !== 'EEXIST') throw ShareError.from(thrown, `make ${path}`)
       if (!(await lstat(path)).isDirectory()) throw swapped(path)
@@ -171,21 +199,60 @@ export class PartialTree {
 
   async #makeSymlink(entry: number, target: string): Promise<void> {
     const path = this.#path(entry)
-    await this.#checkParent(path)
-    if ((await readlink(path).catch(() => undefined)) === target) return
-    await rm(path, { force: true })
-    await symlink(target, path)
+    try {
+      await this.#checkParent(path)
+      if ((await readlink(path).catch(() => undefined)) === target) return
+      await rm(path, { force: true })
+      await symlink(target, path)
+    } catch (thrown) {
+      throw explained(thrown, path)
+    }
+  }
+
+  /** The bytes are all of a small file, of which nothing is there. */
+  #isSmall(entry: number, offset: number, length: number): boolean {
+    const { entries } = this.#contents
+    const found = entries[entry]
+    if (entries.length < MANY_FILES || found?.kind !== 'file') return false
+    const whole = offset === 0 && length === found.size && length < SMALL_BYTES
+    return whole && this.#isNew(entry) && !this.#making.has(entry)
+  }
+
+  async #makeSmall(entry: number, bytes: Uint8Array): Promise<void> {
+    const path = this.#path(entry)
+    const making = this.#smallFiles.make(path, this.#realParent(path), bytes)
+    this.#making.set(entry, making)
+    try {
+      const { synced } = await making
+      this.#unlisted.add(dirname(path))
+      this.#ready.add(entry)
+      this.#syncing.set(entry, synced)
+    } catch (thrown) {
+      throw explained(thrown, path)
+    } finally {
+      this.#making.delete(entry)
+    }
+  }
+
+  async #sync(entry: number): Promise<void> {
+    const syncing = this.#syncing.get(entry)
+    if (syncing === undefined) await this.#use(entry, 0, (handle) => handle.datasync())
+    else {
+      await syncing.catch((thrown: unknown) => {
+        throw explained(thrown, this.#path(entry))
+      })
+      this.#syncing.delete(entry)
+    }
   }
 
   /** Works with an entry's file; `covers` says how many bytes from its start the work is about to write. */
   async #use<T>(entry: number, covers: number, work: (handle: FileHandle) => Promise<T>): Promise<T> {
     const path = this.#path(entry)
+    await this.#making.get(entry)?.catch(() => undefined)
     try {
       return await this.#files.use(path, () => this.#open(entry, path, covers), work)
     } catch (thrown) {
-      if (errno(thrown) === 'ENOENT') throw vanished(path)
-      if (errno(thrown) === 'ELOOP') throw swapped(path)
-      throw ShareError.from(thrown, `write ${path}`)
+      throw explained(thrown, path)
     }
   }
 
@@ -193,12 +260,15 @@ export class PartialTree {
     await this.#checkParent(path)
     const create = this.#isNew(entry) ? constants.O_CREAT | constants.O_EXCL : 0
     const handle = await open(path, constants.O_RDWR | NO_FOLLOW | create, 0o666)
+    if (create !== 0) this.#unlisted.add(dirname(path))
     try {
-      const found = this.#manifest.entries[entry]
+      const stats = await handle.stat()
+      // a pipe, or a second name of somebody's file, put in the place of ours
+      if (!stats.isFile() || stats.nlink > 1) throw swapped(path)
+      const found = this.#contents.entries[entry]
       const size = found?.kind === 'file' ? found.size : 0
       // full size at once: a piece at the end then costs no more than one at the start, and holes take no space
-      if (!this.#ready.has(entry) && covers < size && (await handle.stat()).size !== size)
-        await handle.truncate(size)
+      if (!this.#ready.has(entry) && covers < size && stats.size !== size) await handle.truncate(size)
       this.#ready.add(entry)
       return handle
     } catch (thrown) {
@@ -211,8 +281,11 @@ export class PartialTree {
   async #checkParent(path: string): Promise<void> {
     if (path === this.base) return
     const parent = dirname(path)
-    const expected = normalize(join(this.#realBase, parent.slice(this.base.length)))
-    if ((await realpath(parent)) !== expected) throw swapped(parent)
+    if ((await realpath(parent)) !== this.#realParent(path)) throw swapped(parent)
+  }
+
+  #realParent(path: string): string {
+    return normalize(join(this.#realBase, dirname(path).slice(this.base.length)))
   }
 }
 
@@ -226,6 +299,12 @@ function staysInside(path: string): boolean {
 function outside(path: string): ShareError {
   const hint = 'do not trust this content; tell whoever gave you the CID'
   return new ShareError('BAD_PATH', `a path leads out of the target: ${JSON.stringify(path)}`, hint)
+}
+
+function explained(thrown: unknown, path: string): ShareError {
+  if (errno(thrown) === 'ENOENT') return vanished(path)
+  if (errno(thrown) === 'ELOOP') return swapped(path)
+  return ShareError.from(thrown, `write ${path}`)
 }
 
 function swapped(path: string): ShareError {

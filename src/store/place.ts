@@ -75,7 +75,10 @@ async function placeFile(from: string, to: string): Promise<void> {
   } catch (thrown) {
     if (!NO_LINKS.has(errno(thrown) ?? '')) throw thrown
     await (await open(to, 'wx')).close()
-    await rename(from, to)
+    await rename(from, to).catch(async (failed: unknown) => {
+      await rm(to)
+      throw failed
+    })
     return
   }
   await rm(from)

@@ -3,6 +3,7 @@
  * blockstore-fs. Everything given out was verified; a share with a damaged file gives out nothing.
  */
 import type { CID } from 'multiformats/cid'
+import { isEmptyRaw } from '../content/leaf.ts'
 import { IDENTITY, MAX_IDENTITY_BYTES, RAW, SHA2_256 } from '../core/cid.ts'
 import type { RootKey } from '../core/types.ts'
 import type { IndexEntry } from './block-index.ts'
@@ -31,14 +32,14 @@ export class Serving {
   }
 
   async getBlock(cid: CID): Promise<Uint8Array | undefined> {
-    const inName = identityBlock(cid)
+    const inName = knownByName(cid)
     if (inName !== undefined || cid.multihash.code !== SHA2_256) return inName
     if (cid.code === RAW) return (await this.#blockInFiles(cid)) ?? this.#parts.nodes.get(cid)
     return (await this.#parts.nodes.get(cid)) ?? this.#blockInFiles(cid)
   }
 
   async blockSize(cid: CID): Promise<number | undefined> {
-    const inName = identityBlock(cid)
+    const inName = knownByName(cid)
     if (inName !== undefined || cid.multihash.code !== SHA2_256) return inName?.length
     for (const entry of await this.#parts.index.find(cid.multihash.digest)) {
       const size = await this.#sizeInFile(entry)
@@ -166,7 +167,11 @@ export class Serving {
   }
 }
 
-function identityBlock(cid: CID): Uint8Array | undefined {
+const NOTHING = new Uint8Array(0)
+
+/** The block of a CID that needs no store: an identity, or the empty block, which no share lists as a piece. */
+function knownByName(cid: CID): Uint8Array | undefined {
+  if (isEmptyRaw(cid)) return NOTHING
   const { code, digest } = cid.multihash
   return code === IDENTITY && digest.length <= MAX_IDENTITY_BYTES ? digest : undefined
 }

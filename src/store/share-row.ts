@@ -19,6 +19,7 @@ export interface KeptShare {
 export const NO_LIMITS: ShareRow['limits'] = { up: 0, down: 0 }
 
 const PHASES: readonly Phase[] = ['incomplete', 'finishing', 'complete']
+const VERSIONS = ['v1', 'v2', 'hybrid'] as const
 const PARTIAL_STATES: readonly PartialState[] = ['none', 'begun', 'suspect']
 
 export function encodeShare(share: KeptShare): Uint8Array {
@@ -52,7 +53,11 @@ export function decodeShare(root: RootKey, bytes: Uint8Array): KeptShare | undef
     damaged: list(json.damaged).filter(isDamage),
     limits: limits(json.limits),
     added: added(json.added),
-    peers: list(json.peers).filter((peer) => typeof peer === 'string'),
+    magnet: typeof json.magnet === 'string' ? json.magnet : undefined,
+    torrents: list(json.torrents).flatMap(madeTorrent),
+    trackers: list(json.trackers).filter((url) => typeof url === 'string'),
+    peers: texts(json.peers),
+    torrent: torrent(json.torrent),
   }
   return { row, slot, partial }
 }
@@ -80,7 +85,36 @@ function added(value: unknown): ShareRow['added'] {
   return isProfile(profile) && typeof stamp === 'string' ? { profile, stamp } : undefined
 }
 
+function torrent(value: unknown): ShareRow['torrent'] {
+  if (typeof value !== 'object' || value === null) return undefined
+  const json: Record<string, unknown> = { ...value }
+  return {
+    v1: textOr(json.v1),
+    v2: textOr(json.v2),
+    into: textOr(json.into),
+    only: texts(json.only),
+    claimed: textOr(json.claimed),
+    trackers: list(json.trackers).map(texts),
+    isPrivate: json.isPrivate === true,
+    webSeeds: texts(json.webSeeds),
+    peers: texts(json.peers),
+  }
+}
+
+const textOr = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+const texts = (value: unknown): string[] => list(value).filter((each) => typeof each === 'string')
+
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+
+function madeTorrent(value: unknown): ShareRow['torrents'] {
+  if (typeof value !== 'object' || value === null || !('version' in value)) return []
+  const version = VERSIONS.find((known) => known === value.version)
+  const v1 = 'v1' in value ? value.v1 : undefined
+  const v2 = 'v2' in value ? value.v2 : undefined
+  if (version === undefined) return []
+  return [{ version, ...(typeof v1 === 'string' && { v1 }), ...(typeof v2 === 'string' && { v2 }) }]
+}
 
 function isDamage(value: unknown): value is { file: string; reason: string } {
   if (typeof value !== 'object' || value === null || !('file' in value) || !('reason' in value)) return false

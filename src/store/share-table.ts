@@ -102,11 +102,17 @@ export class ShareTable {
     this.#shares.delete(root)
     this.#bySlot.delete(share.slot)
     this.#counted.delete(root)
-    const kinds = ['share', 'manifest', 'have', 'wraps', 'torrent', 'torrent-v1'] as const
-    await this.#catalogue.write(
-      kinds.map((kind) => ({ type: 'del', key: rowOf(kind, root) })),
-      'durable',
-    )
+    const kinds = ['share', 'manifest', 'have', 'wraps', 'metainfo', 'torrent', 'torrent-v1'] as const
+    try {
+      await this.#catalogue.write(
+        kinds.map((kind) => ({ type: 'del', key: rowOf(kind, root) })),
+        'durable',
+      )
+    } catch (thrown) {
+      // its rows are still there: what it needs is not to be collected
+      this.#keep(share)
+      throw thrown
+    }
   }
 
   #keep(share: KeptShare): void {

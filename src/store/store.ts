@@ -1,11 +1,14 @@
 /** The store: composes the parts in this directory into what types.ts promises. */
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import type { Manifest } from '../content/manifest.ts'
 import { IDENTITY, rootKeyOf, SHA2_256 } from '../core/cid.ts'
 import type { RootKey } from '../core/types.ts'
 import { addShare } from './adding.ts'
+import { becomeShare } from './become-share.ts'
 import { BlockIndex } from './block-index.ts'
+import { BorderFile } from './border-file.ts'
 import { rowOf } from './catalogue.ts'
 import { PartialDownload } from './download.ts'
 import { beingDownloaded } from './download-errors.ts'
@@ -18,8 +21,11 @@ import type { Parts } from './parts.ts'
 import { recoverFinishing } from './recover.ts'
 import { Serving } from './serving.ts'
 import { ShareTable } from './share-table.ts'
-import { dropPartial, prepareDownload } from './targets.ts'
-import type { Added, DigestKind, Download, Location, ShareRow, Store } from './types.ts'
+import { SmallFiles } from './small-files.ts'
+import { dropPartial, prepareDownload, prepareTorrent } from './targets.ts'
+import { PartialTorrent } from './torrent-download.ts'
+import type { TorrentDownload } from './torrent-types.ts'
+import type { Added, AskedTorrent, DigestKind, Download, Location, ShareRow, Store } from './types.ts'
 import type { Damage, VerifyOptions } from './verify-share.ts'
 
 export interface StoreOptions {
@@ -50,13 +56,16 @@ export async function openStore(home: string, options: StoreOptions = {}): Promi
   }
 }
 
-async function openParts({ catalogue, blocks }: Home, log: (line: string) => void): Promise<Parts> {
+async function openParts({ catalogue, blocks, borders }: Home, log: (line: string) => void): Promise<Parts> {
   const nodes = new NodeStore(blocks)
   await nodes.open()
   await nodes.dropLeftovers()
   const shares = await ShareTable.load(catalogue, log)
   const layouts = new Layouts(catalogue, log)
-  return { catalogue, shares, layouts, index: new BlockIndex(catalogue), nodes, files: new FileBlocks(), log }
+  const index = new BlockIndex(catalogue)
+  const smallFiles = new SmallFiles()
+  const files = new FileBlocks(smallFiles)
+  return { catalogue, shares, layouts, index, nodes, files, smallFiles, borders, log }
 }
 
 class HomeStore implements Store {
@@ -64,6 +73,7 @@ class HomeStore implements Store {
   readonly #parts: Parts
   readonly #serving: Serving
   readonly #downloads = new Map<RootKey, PartialDownload>()
+  readonly #torrents = new Map<RootKey, PartialTorrent>()
   readonly #opening = new Set<RootKey>()
   readonly #closing = new AbortController()
   readonly #upkeep: NodeJS.Timeout
@@ -160,16 +170,45 @@ class HomeStore implements Store {
   }): Promise<Download> {
     const root = rootKeyOf(share.root)
     return this.#alone(root, async () => {
-      await prepareDownload(this.#parts.shares, { ...share, root, path: resolve(share.path) })
+      await prepareDownload(this.#parts.shares, this.#parts.layouts, {
+        ...share,
+        root,
+        path: resolve(share.path),
+      })
       const download = new PartialDownload(root, this.#parts, () => this.#downloads.delete(root))
       this.#downloads.set(root, download)
       return download
     })
   }
 
+  openTorrent(asked: AskedTorrent): Promise<TorrentDownload> {
+    const { root } = asked
+    return this.#alone(root, async () => {
+      await prepareTorrent(this.#parts.shares, { ...asked, path: resolve(asked.path) })
+      const download = new PartialTorrent(root, this.#parts, () => this.#torrents.delete(root))
+      this.#torrents.set(root, download)
+      return download
+    })
+  }
+
+  metainfo(root: RootKey): Promise<Uint8Array | undefined> {
+    return this.#parts.catalogue.get(rowOf('metainfo', root))
+  }
+
+  async keepMetainfo(root: RootKey, metainfo: Uint8Array): Promise<void> {
+    const change = { type: 'put' as const, key: rowOf('metainfo', root), value: metainfo }
+    if (this.share(root) !== undefined) await this.#parts.catalogue.write([change], 'durable')
+  }
+
+  becomeShare(torrent: RootKey, root: RootKey): Promise<ShareRow> {
+    return becomeShare(this.#parts, torrent, root)
+  }
+
   async remove(root: RootKey): Promise<void> {
     const download = this.#downloads.get(root)
     await download?.abandon()
+    await this.#torrents.get(root)?.abandon()
+    await rm(BorderFile.pathIn(this.#parts.borders, root), { force: true })
     const share = this.#parts.shares.get(root)
     if (share === undefined) return
     const layout = (await this.#parts.layouts.get(root)) ?? download?.layout
@@ -191,13 +230,19 @@ class HomeStore implements Store {
     this.#closing.abort()
     await this.#background
     await this.#collecting?.catch(() => undefined)
-    const closed = await Promise.allSettled([...this.#downloads.values()].map((download) => download.close()))
+    const open = [...this.#downloads.values(), ...this.#torrents.values()]
+    const closed = await Promise.allSettled(open.map((download) => download.close()))
     for (const result of closed)
       if (result.status === 'rejected') this.#parts.log(`closing a download: ${result.reason}`)
     await this.#parts.files.close()
-    await this.#parts.nodes.sync()
-    await this.#parts.shares.writeCounts()
-    await this.#home.close()
+    try {
+      await this.#parts.smallFiles.close()
+      await this.#parts.nodes.sync()
+      await this.#parts.shares.writeCounts()
+    } finally {
+      // whatever the disk says, the home is given back
+      await this.#home.close()
+    }
   }
 
   /** Verifies shares one after the other, as long as the store is open. */
@@ -212,7 +257,7 @@ class HomeStore implements Store {
 
   #keepUp(): void {
     this.#parts.files.closeIdle(IDLE_MS)
-    for (const download of this.#downloads.values()) {
+    for (const download of [...this.#downloads.values(), ...this.#torrents.values()]) {
       download.flush().catch((thrown: unknown) => this.#parts.log(`making a download durable: ${thrown}`))
     }
     this.#parts.shares
@@ -222,7 +267,8 @@ class HomeStore implements Store {
 
   /** One add or download of a root at a time. */
   async #alone<T>(root: RootKey, work: () => Promise<T>): Promise<T> {
-    if (this.#downloads.has(root) || this.#opening.has(root)) throw beingDownloaded(root)
+    if (this.#downloads.has(root) || this.#torrents.has(root) || this.#opening.has(root))
+      throw beingDownloaded(root)
     this.#opening.add(root)
     try {
       return await work()

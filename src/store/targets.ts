@@ -4,11 +4,14 @@ import { access, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errno, ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
+import type { Layouts } from './layouts.ts'
 import { partialPath } from './partial.ts'
-import { kindAt, targetExists } from './place.ts'
+import { kindAt, syncDirectory, targetExists } from './place.ts'
+import { recover } from './recover.ts'
 import { type KeptShare, NO_LIMITS } from './share-row.ts'
 import type { ShareTable } from './share-table.ts'
-import type { ShareRow } from './types.ts'
+import type { TorrentOrigin } from './torrent-types.ts'
+import type { AskedTorrent, ShareRow } from './types.ts'
 
 export interface Asked {
   readonly root: RootKey
@@ -22,7 +25,9 @@ export interface Asked {
  * Checks the target and writes the row of a download that begins or goes on. What was begun keeps its path.
  * @throws ShareError TARGET_EXISTS, NOT_FOUND, UNREADABLE; CONFLICT when the share is here already
  */
-export async function prepareDownload(shares: ShareTable, asked: Asked): Promise<void> {
+export async function prepareDownload(shares: ShareTable, layouts: Layouts, asked: Asked): Promise<void> {
+  const left = shares.get(asked.root)?.row
+  if (left?.phase === 'finishing') await recover(shares, layouts, left)
   const former = shares.get(asked.root)
   if (former?.row.phase === 'complete' && !(await isLost(former.row))) throw alreadyHere(former.row)
   const begun = former !== undefined && (await isBegun(former))
@@ -35,6 +40,35 @@ export async function prepareDownload(shares: ShareTable, asked: Asked): Promise
   const row = newRow({ ...asked, path, peers, name: begun ? former.row.name : asked.name }, former?.row)
   const slot = former?.slot ?? (await shares.newSlot())
   await shares.put({ row, slot, partial: begun ? former.partial : 'none' })
+}
+
+/** Writes the row of a torrent that is to be fetched, or goes on. Where it goes is decided once its files are known. */
+export async function prepareTorrent(shares: ShareTable, asked: AskedTorrent): Promise<void> {
+  const former = shares.get(asked.root)
+  const begun = former !== undefined && former.partial !== 'none'
+  const { path, name } = begun || former?.row.phase === 'complete' ? former.row : asked
+  const torrent = joined(asked.torrent, former?.row.torrent, begun)
+  const row = newRow({ root: asked.root, name, path, peers: asked.peers }, former?.row)
+  const phase = former?.row.phase ?? 'incomplete'
+  const slot = former?.slot ?? (await shares.newSlot())
+  await shares.put({ row: { ...row, phase, torrent }, slot, partial: former?.partial ?? 'none' })
+}
+
+/** What was asked for now, and what is known from before; a selection that was begun stays. */
+function joined(asked: TorrentOrigin, former: TorrentOrigin | undefined, begun: boolean): TorrentOrigin {
+  if (former === undefined) return asked
+  const both = (key: 'webSeeds' | 'peers'): string[] => [...new Set([...asked[key], ...former[key]])]
+  return {
+    v1: asked.v1 ?? former.v1,
+    v2: asked.v2 ?? former.v2,
+    into: asked.into,
+    only: begun ? former.only : asked.only,
+    claimed: asked.claimed ?? former.claimed,
+    trackers: asked.trackers.length > 0 ? asked.trackers : former.trackers,
+    isPrivate: former.isPrivate,
+    webSeeds: both('webSeeds'),
+    peers: both('peers'),
+  }
 }
 
 /** A row that keeps what a share with the same root has gathered. */
@@ -58,13 +92,19 @@ export function newRow(share: Asked, former: ShareRow | undefined): ShareRow {
     limits: NO_LIMITS,
     added: undefined,
     peers: share.peers,
+    magnet: former?.magnet,
+    // their names are in them
+    torrents: former?.name === share.name ? former.torrents : [],
+    trackers: former?.trackers ?? [],
+    torrent: former?.torrent,
   }
 }
 
-/** Deletes what a download left unfinished. */
+/** Deletes what a download left unfinished, durably: nobody owns it once its row is gone. */
 export async function dropPartial({ row, partial }: KeptShare): Promise<void> {
   if (row.phase === 'complete' || partial === 'none') return
   await rm(partialPath(row.path), { recursive: true, force: true })
+  await syncDirectory(dirname(row.path))
 }
 
 async function isBegun({ row, partial }: KeptShare): Promise<boolean> {

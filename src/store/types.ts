@@ -5,6 +5,7 @@ import type { Profile } from '../content/profile.ts'
 import type { HashedFile } from '../content/source-file.ts'
 import type { Bitfield } from '../core/bitfield.ts'
 import type { RootKey } from '../core/types.ts'
+import type { TorrentDownload, TorrentOrigin } from './torrent-types.ts'
 
 /**
  * A share's life on disk. `incomplete`: bytes arrive in the partial file. `finishing`: all pieces are durable
@@ -42,6 +43,21 @@ export interface ShareRow {
   readonly added: { readonly profile: Profile; readonly stamp: string } | undefined
   /** Peers named when the download was asked for; tried first when it resumes. */
   readonly peers: readonly string[]
+  /** The link by which it was asked for, where that names a torrent too. */
+  readonly magnet: string | undefined
+  /** The torrents that were made of it: by their info hashes it may be called. */
+  readonly torrents: readonly MadeTorrent[]
+  /** URLs of trackers that the user named for it. */
+  readonly trackers: readonly string[]
+  /** The torrent that it came from, or that it is as long as it has no CID. */
+  readonly torrent: TorrentOrigin | undefined
+}
+
+/** A torrent of a share: its version, and its info hashes in hex. */
+export interface MadeTorrent {
+  readonly version: 'v1' | 'v2' | 'hybrid'
+  readonly v1?: string
+  readonly v2?: string
 }
 
 /** A piece found by its content: which share holds it, and as what. */
@@ -55,6 +71,16 @@ export interface Location {
  * right behind the other (v1 alone).
  */
 export type DigestKind = 'torrent' | 'torrent-v1'
+
+/** A torrent that is to be downloaded. */
+export interface AskedTorrent {
+  readonly root: RootKey
+  readonly name: string
+  /** Absolute; where it goes, or would go by this name. */
+  readonly path: string
+  readonly peers: readonly string[]
+  readonly torrent: TorrentOrigin
+}
 
 /** A share whose bytes are here already. */
 export interface Added {
@@ -121,6 +147,16 @@ export interface Store {
   // --- downloading
   /** Creates or reopens a download; checks that the target is free. @throws ShareError TARGET_EXISTS, DISK_FULL, UNREADABLE */
   openDownload(share: { root: CID; name: string; path: string; peers: readonly string[] }): Promise<Download>
+
+  // --- torrents without a CID
+  /** Creates or reopens the download of a torrent. What was begun keeps its path, what it was asked with is added. */
+  openTorrent(asked: AskedTorrent): Promise<TorrentDownload>
+  /** The .torrent file of what came from one, as it was kept. */
+  metainfo(root: RootKey): Promise<Uint8Array | undefined>
+  /** Keeps it for as long as the root is here. */
+  keepMetainfo(root: RootKey, metainfo: Uint8Array): Promise<void>
+  /** The content of a torrent has a CID now: the share takes over what was known of the torrent, which is no more. */
+  becomeShare(torrent: RootKey, root: RootKey): Promise<ShareRow>
 
   // --- housekeeping
   /** Forgets the share; deletes its partial files, never the user's. */

@@ -1,7 +1,7 @@
 /**
  * A process that uses a store until it is killed: `hold HOME` opens it; `download HOME TARGET SEED SIZE`
  * writes the pieces of a made file one by one, saying each one's number once it is stored, and `end`;
- * `finish` goes on to the final name first.
+ * `finish` goes on to the final name first; `tree HOME TARGET FILES` does it with many small files, all at once.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openStore } from '../../src/store/store.ts'
-import { bytes, makeFile, startDownload } from './store-fixture.ts'
+import { bytes, makeFile, makeTree, manyFiles, startDownload } from './store-fixture.ts'
 
 /** The last line of a process that has done its work. */
 const END = 'end'
@@ -60,14 +60,17 @@ async function main(): Promise<void> {
     setInterval(() => undefined, 1000)
     return
   }
-  const share = makeFile(bytes(Number(size), Number(seed)))
+  const share =
+    task === 'tree' ? makeTree(manyFiles(Number(seed))) : makeFile(bytes(Number(size), Number(seed)))
   const download = await startDownload(store, share, target)
   process.stdout.write(`${JSON.stringify([...download.have])}\n`)
-  for (const [piece, block] of share.blocks.entries()) {
-    if (download.have.has(piece)) continue
+  const write = async ([piece, block]: [number, Uint8Array]): Promise<void> => {
+    if (download.have.has(piece)) return
     await download.writePiece(piece, block)
     process.stdout.write(`${piece}\n`)
   }
+  if (task === 'tree') await Promise.all([...share.blocks.entries()].map(write))
+  else for (const each of share.blocks.entries()) await write(each)
   if (task === 'finish') await download.finish()
   process.stdout.write(`${END}\n`)
   setInterval(() => undefined, 1000)

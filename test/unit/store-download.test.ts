@@ -76,6 +76,19 @@ describe('a download', () => {
     assert.deepEqual(await readFile(join(dir, 'got.part', 'second')), Buffer.from(bytes(800, 1)))
   })
 
+  it('writes a piece to places that the walk finds while it is being written', async (t) => {
+    const dir = await tempDir(t)
+    const share = makeTree({ first: bytes(800, 1), second: bytes(800, 2) })
+    const { entries, pieces } = share.manifest
+    const store = await tempStore(t, join(dir, 'home'))
+    const download = await startDownload(store, share, join(dir, 'got'))
+    const writing = writePieces(download, share, 0, 1)
+    pieces.addPlace(0, { entry: entries.findIndex(({ path }) => path === 'second'), offset: 0 })
+    await writing
+    assert.equal(download.have.has(0), true)
+    assert.deepEqual(await readFile(join(dir, 'got.part', 'second')), Buffer.from(bytes(800, 1)))
+  })
+
   it('puts a single file in place', async (t) => {
     const dir = await tempDir(t)
     const share = makeFile(bytes(5300, 3))

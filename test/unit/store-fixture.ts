@@ -115,6 +115,12 @@ export function makeTree(files: Readonly<Record<string, Uint8Array>>, leaves: Le
   return made(maker, root, files)
 }
 
+/** Files of one leaf each, in two directories. */
+export function manyFiles(count: number): Record<string, Uint8Array> {
+  const name = (at: number): string => `${at % 2 === 0 ? 'even' : 'odd'}/${at}`
+  return Object.fromEntries(Array.from({ length: count }, (_, at) => [name(at), bytes(700, at)]))
+}
+
 export function makeFile(content: Uint8Array, leaves: Leaves = 'raw'): MadeShare {
   const maker = new Maker(leaves)
   return made(maker, maker.file('', content), { '': content })

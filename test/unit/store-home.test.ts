@@ -3,6 +3,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { ShareError } from '../../src/core/errors.ts'
+import { Catalogue, VERSION } from '../../src/store/catalogue.ts'
 import { openStore } from '../../src/store/store.ts'
 import { startChild } from './store-child.ts'
 import { tempDir, tempStore } from './store-fixture.ts'
@@ -36,6 +37,28 @@ describe('a home', () => {
     const store = await openStore(home)
     await store.close()
     await assert.rejects(stat(join(home, 'daemon.pid')), { code: 'ENOENT' })
+  })
+
+  it('that a newer program has written is refused, and stays as it is', async (t) => {
+    const home = join(await tempDir(t), 'home')
+    await (await openStore(home)).close()
+    const version = async (value?: string): Promise<string> => {
+      const catalogue = await Catalogue.open(join(home, 'catalogue'))
+      if (value !== undefined)
+        await catalogue.write([{ type: 'put', key: VERSION, value: Buffer.from(value) }], 'durable')
+      const row = Buffer.from((await catalogue.get(VERSION)) ?? '').toString()
+      await catalogue.close()
+      return row
+    }
+    assert.equal(await version(), '1')
+    await version('2')
+    await assert.rejects(openStore(home), (thrown) => {
+      assert.ok(thrown instanceof ShareError)
+      assert.deepEqual([thrown.code, /version 2/.test(thrown.message)], ['UNSUPPORTED', true])
+      return true
+    })
+    assert.equal(await version('1'), '1')
+    await tempStore(t, home)
   })
 
   it('that is a file says so', async (t) => {
