@@ -51,9 +51,12 @@ export function saneInterval(seconds: number | undefined): number {
   return Math.min(MOST_INTERVAL_S, Math.max(LEAST_INTERVAL_S, seconds))
 }
 
-/** `refused`: the tracker says no, and the message is its own. `malformed`: it makes no sense. `silent`: it does not answer. */
+/**
+ * `refused`: the tracker says no, and the message is its own. `malformed`: it makes no sense. `silent`: it does not answer.
+ * `forbidden`: it is where a stranger must not send us.
+ */
 export class TrackerError extends Error {
-  readonly code: 'refused' | 'malformed' | 'silent'
+  readonly code: 'refused' | 'malformed' | 'silent' | 'forbidden'
 
   constructor(code: TrackerError['code'], message: string, options?: { cause?: unknown }) {
     super(message, options)

@@ -31,13 +31,14 @@ export interface PieceJob {
   readonly buffer: Uint8Array<ArrayBuffer>
   /** Bytes that are the file's. */
   readonly size: number
-  /** Zeros behind them that count for SHA-1. */
-  readonly zeros: number
+  /** Zeros behind them that count for SHA-1; undefined where that is not asked for. */
+  readonly zeros: number | undefined
   /** For v2: the file that the piece is of; undefined where v2 is not asked for. */
   readonly file: { readonly size: number; readonly pieceLength: number } | undefined
 }
 
 export interface PieceDigest {
+  /** Of v1; empty where it was not asked for. */
   readonly sha1: Uint8Array
   /** Of v2; empty where it was not asked for. */
   readonly hash: Uint8Array
@@ -45,7 +46,7 @@ export interface PieceDigest {
   readonly buffer: Uint8Array<ArrayBuffer>
 }
 
-const THREAD = threadBeside(import.meta.url, 'digest-thread')
+export const DIGEST_THREAD: URL = threadBeside(import.meta.url, 'digest-thread')
 
 /** More threads than this would wait for the disk. */
 const MOST_THREADS = 4
@@ -96,7 +97,7 @@ class Digesting {
     this.#handedOver = this.#done
     const worthwhile = Math.ceil((layout.pieces - this.#done) / PIECES_A_THREAD)
     const count = Math.max(1, Math.min(availableParallelism(), MOST_THREADS, worthwhile))
-    this.#threads = Array.from({ length: count }, () => new Calls(THREAD))
+    this.#threads = Array.from({ length: count }, () => new Calls(DIGEST_THREAD))
   }
 
   async run(): Promise<PieceDigests> {

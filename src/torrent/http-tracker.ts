@@ -21,7 +21,7 @@ import {
 } from './announce.ts'
 
 /** 500 peers as a list of dictionaries, of either family, have 50 KB. */
-const MAX_ANSWER_BYTES = 256 << 10
+export const MAX_ANSWER_BYTES = 256 << 10
 const MAX_ANSWER_VALUES = 10_000
 
 /** Of a tracker's own words. */

@@ -3,8 +3,8 @@
  * listen. Everybody on the network can send one, so what is not well-formed is passed over without a word.
  */
 /** The groups' addresses, and their port. */
-const LSD_GROUPS = { 4: '239.192.152.143', 6: 'ff15::efc0:988f' } as const
-const LSD_PORT = 6771
+export const LSD_GROUPS = { 4: '239.192.152.143', 6: 'ff15::efc0:988f' } as const
+export const LSD_PORT = 6771
 
 /** So that a packet is not cut into fragments on its way. */
 const MAX_BYTES = 1400
@@ -18,7 +18,7 @@ export interface LocalAnnounce {
 }
 
 /** Torrents in one packet: more would not fit. */
-const MOST_HASHES_PER_PACKET = 20
+export const MOST_HASHES_PER_PACKET = 20
 
 const REQUEST_LINE = 'BT-SEARCH * HTTP/1.1'
 

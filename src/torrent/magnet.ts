@@ -3,11 +3,11 @@
  * of v1, `urn:btmh:` of v2) and the CID (`urn:ipfs:`), `dn` a name, `x.pe` addresses of BitTorrent peers, `x.ma` multiaddrs of
  * libp2p ones, `tr` trackers, `ws` web seeds. Parameters that are not known are not looked at.
  */
-import { base32 } from 'multiformats/bases/base32'
 import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { checkedTiers } from './announce-list.ts'
 import { HASH_BYTES } from './merkle.ts'
+import { parseV1Hash } from './torrent-root.ts'
 import { isWebUrl } from './tracker-url.ts'
 
 export interface Magnet {
@@ -72,7 +72,7 @@ export function parseMagnet(text: string): Magnet {
   const topics = valuesOf(fields, 'xt')
   return {
     content: topics.find((topic) => topic.startsWith(IPFS))?.slice(IPFS.length),
-    v1: hashIn(text, topics, BTIH, infoHashV1),
+    v1: hashIn(text, topics, BTIH, parseV1Hash),
     v2: hashIn(text, topics, BTMH, infoHashV2),
     name: fields.get('dn') ?? undefined,
     peers: valuesOf(fields, 'x.pe').filter(isHostAndPort),
@@ -103,12 +103,6 @@ function hashIn(
   return hash
 }
 
-/** 40 digits of hex, or 32 of base32; undefined for anything else. */
-function infoHashV1(written: string): Uint8Array | undefined {
-  if (/^[0-9a-f]{40}$/i.test(written)) return Buffer.from(written, 'hex')
-  return /^[a-z2-7]{32}$/i.test(written) ? base32.baseDecode(written.toLowerCase()) : undefined
-}
-
 /** A multihash in hex: `1220` and 64 digits; undefined for anything else. */
 function infoHashV2(written: string): Uint8Array | undefined {
   const digits = written.slice(SHA2_256_PREFIX.length)
@@ -118,7 +112,7 @@ function infoHashV2(written: string): Uint8Array | undefined {
 }
 
 /** `192.0.2.1:6881`, `[2001:db8::1]:6881`, `example.org:6881`. */
-function isHostAndPort(text: string): boolean {
+export function isHostAndPort(text: string): boolean {
   const [, host = '', port = ''] = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]{1,253}):(\d{1,5})$/i.exec(text) ?? []
   return host !== '' && Number(port) > 0 && Number(port) <= 65_535 && URL.canParse(`http://${host}`)
 }

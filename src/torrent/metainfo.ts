@@ -14,7 +14,7 @@ import { isWebUrl } from './tracker-url.ts'
 import type { WrittenInfo } from './write-info.ts'
 
 /** The largest info, the layers of the most pieces with what stands around them, and a MiB for the rest. */
-const MAX_BYTES = MAX_INFO_BYTES + 2 * MAX_PIECES * HASH_BYTES + (1 << 20)
+export const MAX_METAINFO_BYTES: number = MAX_INFO_BYTES + 2 * MAX_PIECES * HASH_BYTES + (1 << 20)
 
 /** Bytes and values of each of the small fields. */
 const FIELD_LIMITS = { maxBytes: 1 << 20, maxValues: 20_000 }
@@ -49,7 +49,7 @@ export function readMetainfo(bytes: Uint8Array, platform: NodeJS.Platform = proc
 
 function guard(bytes: Uint8Array): GuardedBencode {
   try {
-    return guardBencode(bytes, { maxBytes: MAX_BYTES, maxValues: MAX_INFO_VALUES + MAX_PIECES })
+    return guardBencode(bytes, { maxBytes: MAX_METAINFO_BYTES, maxValues: MAX_INFO_VALUES + MAX_PIECES })
   } catch (thrown) {
     if (thrown instanceof MalformedBencode) throw badTorrent(thrown.message, thrown)
     throw thrown

@@ -78,16 +78,21 @@ export class PieceMap {
       : undefined
   }
 
+  /** Where a leaf's payload begins in the torrent's space, for each of its places. */
+  *startsOf(leaf: number): Generator<number> {
+    for (const { entry, offset } of this.#manifest.pieces.places(leaf)) {
+      const file = this.#fileOfEntry.get(entry)
+      if (file !== undefined) yield file.start + offset
+    }
+  }
+
   /** The torrent pieces, in ascending ranges, that hold a leaf: one range for each of its places. */
   *piecesOf(leaf: number): Generator<{ readonly first: number; readonly last: number }> {
     const { pieceLength } = this.#space
     const size = this.#manifest.pieces.size(leaf)
-    for (const { entry, offset } of this.#manifest.pieces.places(leaf)) {
-      const file = this.#fileOfEntry.get(entry)
-      if (file === undefined || size === 0) continue
-      const start = file.start + offset
+    if (size === 0) return
+    for (const start of this.startsOf(leaf))
       yield { first: Math.floor(start / pieceLength), last: Math.floor((start + size - 1) / pieceLength) }
-    }
   }
 
   /** Which torrent pieces are here when these leaves are; what lies in DAG nodes is here before any leaf is. */

@@ -1,4 +1,4 @@
-/** Trees of which fixtures/torrent holds what libtorrent makes of them; test/interop/metainfo.ts makes them anew. */
+/** Trees of which fixtures/torrent holds what libtorrent makes of them; test/interop/torrent-metainfo.test.ts makes them anew. */
 import type { Listed } from '../../src/torrent/layout.ts'
 
 /** Content by path, or where a symlink leads; a tree of one file alone has the path ''. */
