@@ -10,6 +10,8 @@ import { type BlockKey, type RootKey, rootKey } from './types.ts'
 export const RAW = raw.code
 export const DAG_PB = 0x70
 export const DAG_CBOR = 0x71
+export const TORRENT_INFO = 0x7b
+export const SHA1 = 0x11
 export const SHA2_256 = 0x12
 export const IDENTITY = 0x00
 
@@ -72,6 +74,11 @@ export function unverifiable(cid: CID): string | undefined {
 /** The canonical text of a root: CIDv1 in base32, so that v0 and v1 of one block are one share. */
 export function rootKeyOf(cid: CID): RootKey {
   return rootKey(cid.toV1().toString(base32))
+}
+
+/** Whether it stands for a torrent whose content has no CID yet: the CID of its info dictionary. */
+export function isTorrentRoot(root: RootKey): boolean {
+  return CID.parse(root, base32).code === TORRENT_INFO
 }
 
 /** A block's identity as a map key: its multihash, so that CIDs of one block that differ in version or codec meet. */

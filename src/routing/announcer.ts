@@ -11,12 +11,14 @@
  *   | nobody (or none)   | when a peer appears                             |
  *   | sent               | after a growing wait, or when a peer appears    |
  *   | confirmed          | when a peer appears in a small network          |
+ *
+ * A record that need not be confirmed counts as such once it was sent.
  */
 import type { PeerId } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
+import { Slots } from '../core/slots.ts'
 import { type Dht, hasPeers, isSmall, onPeer } from './dht.ts'
-import { type Outcome, publish, retract } from './record.ts'
-import { Slots } from './slots.ts'
+import { type Care, type Outcome, publish, retract } from './record.ts'
 
 /** Lookups at once: enough to hide their latency, few enough to leave the connections to transfers. */
 const LOOKUPS = 8
@@ -37,6 +39,7 @@ const LAST_RETRY = 900_000
 interface Entry {
   readonly cid: CID
   readonly key: string
+  care: Care
   readonly withdrawn: AbortController
   outcome: Outcome
   /** The announcer's `era` that the last finished attempt began in. */
@@ -71,11 +74,22 @@ export class Announcer {
   }
 
   /** Keeps the record from now on. Resolves after the first attempt, with whether a lookup has shown it. */
-  async announce(cid: CID): Promise<boolean> {
-    const entry = this.#keep(cid)
-    if (entry.outcome !== 'confirmed') await this.#attempt(entry)
-    if (entry.outcome !== 'confirmed') this.#retryLater()
+  async announce(cid: CID, care: Care = 'confirm'): Promise<boolean> {
+    const entry = this.#keep(cid, care)
+    if (!isSettled(entry)) await this.#attempt(entry)
+    if (!isSettled(entry)) this.#retryLater()
     return entry.outcome === 'confirmed'
+  }
+
+  /** The same for many, of which none has to be shown by a lookup; those that come later wait for those before. */
+  async announceMany(cids: Iterable<CID>, isWanted: () => boolean): Promise<void> {
+    const queue = cids[Symbol.iterator]()
+    const work = async (): Promise<void> => {
+      for (let next = queue.next(); next.done !== true && isWanted() && !this.#stopped; next = queue.next())
+        await this.announce(next.value, 'send')
+    }
+    // one fewer than there are slots, so that a root never waits for files
+    await Promise.all(Array.from({ length: LOOKUPS - 1 }, work))
   }
 
   announced(cid: CID): boolean {
@@ -103,14 +117,18 @@ export class Announcer {
     await Promise.all([...attempts, ...this.#retracting.values()])
   }
 
-  #keep(cid: CID): Entry {
+  #keep(cid: CID, care: Care): Entry {
     const key = keyOf(cid)
     const kept = this.#entries.get(key)
-    if (kept !== undefined) return kept
+    if (kept !== undefined) {
+      if (care === 'confirm') kept.care = care
+      return kept
+    }
     const withdrawn = new AbortController()
     const entry: Entry = {
       cid,
       key,
+      care,
       withdrawn,
       outcome: 'nobody',
       era: -1,
@@ -138,7 +156,7 @@ export class Announcer {
     const era = this.#era
     const signal = AbortSignal.any([entry.withdrawn.signal, AbortSignal.timeout(ATTEMPT_LIMIT)])
     // withdrawn, or out of time: some peers may have it
-    entry.lookups = publish(this.#dht, entry.cid, this.#self, signal).catch(() => 'sent')
+    entry.lookups = publish(this.#dht, entry.cid, this.#self, entry.care, signal).catch(() => 'sent')
     entry.outcome = await entry.lookups
     entry.era = era
   }
@@ -187,9 +205,14 @@ export class Announcer {
   #due(): Entry[] {
     const small = isSmall(this.#dht)
     return [...this.#entries.values()].filter(
-      (entry) => entry.outcome !== 'confirmed' || (small && entry.era < this.#era),
+      (entry) => !isSettled(entry) || (small && entry.era < this.#era),
     )
   }
+}
+
+/** No attempt is due but for newcomers. */
+function isSettled({ care, outcome }: Entry): boolean {
+  return outcome === 'confirmed' || (care === 'send' && outcome === 'sent')
 }
 
 /** Records are found by multihash: CIDs that differ in version or codec share one. */

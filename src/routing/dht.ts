@@ -6,13 +6,15 @@
  * a peer and then for a lookup of our own id. Instead callers wait with `whenPeers`, and `meetNeighbours` looks up
  * our own id when the first peer appears, which is how a newcomer and those around it learn of each other.
  */
-import type { PeerId } from '@libp2p/interface'
+import type { PeerId, PeerInfo } from '@libp2p/interface'
 import {
   type KadDHT,
   kadDHT,
   removePrivateAddressesMapper,
   removePublicAddressesMapper,
 } from '@libp2p/kad-dht'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { lanOnly } from './lan-only.ts'
 
 /** Part in the DHTs: `auto` serves the local one and asks the public one, serving it too once publicly dialable. */
 export type DhtMode = 'auto' | 'server' | 'client' | 'off'
@@ -37,16 +39,25 @@ export interface DhtServices {
   readonly lanDht?: KadDHT
 }
 
-/** Records are renewed 22 hours after they were made: others drop them after 48, their addresses after 24. */
-const REPROVIDE = { validity: 48 * 3_600_000, threshold: 26 * 3_600_000 }
+/**
+ * Records are renewed 18 hours after they were made: others drop them after 48, their addresses after 24. In the six
+ * hours between, ten thousand lookups of half a minute each come to an end, sixteen at a time.
+ */
+const REPROVIDE = { validity: 48 * 3_600_000, threshold: 30 * 3_600_000, concurrency: 16 }
 
 type KadFactory = ReturnType<typeof kadDHT>
 
 /** How long our own id is looked up for, in ms; it is a courtesy, and nothing waits for it. */
 const MEET_LIMIT = 30_000
 
-/** Service factories for libp2p's `services`. Two DHTs in one node need separate datastore prefixes. */
-export function dhtServices(mode: DhtMode): { publicDht?: KadFactory; lanDht?: KadFactory } {
+/**
+ * Service factories for libp2p's `services`. Two DHTs in one node need separate datastore prefixes. `onNeighbours` is told of the
+ * addresses that neighbours named in the local one.
+ */
+export function dhtServices(
+  mode: DhtMode,
+  onNeighbours: (addresses: readonly Multiaddr[]) => void,
+): { publicDht?: KadFactory; lanDht?: KadFactory } {
   if (mode === 'off') return {}
   const common = { allowQueryWithZeroPeers: true, reprovide: REPROVIDE }
   return {
@@ -58,16 +69,29 @@ export function dhtServices(mode: DhtMode): { publicDht?: KadFactory; lanDht?: K
       // left open, kad-dht serves while this node has a public address and only asks while it has none
       ...(mode === 'auto' ? {} : { clientMode: mode === 'client' }),
     }),
-    lanDht: kadDHT({
-      ...common,
-      protocol: '/ipfs/lan/kad/1.0.0',
-      datastorePrefix: '/dht-lan',
-      logPrefix: 'libp2p:kad-dht-lan',
-      metricsPrefix: 'libp2p_kad_dht_lan',
-      peerInfoMapper: removePublicAddressesMapper,
-      clientMode: mode === 'client',
-    }),
+    lanDht: (components) => {
+      const create = kadDHT({
+        ...common,
+        protocol: '/ipfs/lan/kad/1.0.0',
+        datastorePrefix: '/dht-lan',
+        logPrefix: 'libp2p:kad-dht-lan',
+        metricsPrefix: 'libp2p_kad_dht_lan',
+        peerInfoMapper: removePublicAddressesMapper,
+        clientMode: mode === 'client',
+      })
+      const kad = create(lanOnly(components))
+      networkOf(kad).addEventListener('peer', (event) => {
+        if (event instanceof CustomEvent) onNeighbours((event.detail as PeerInfo).multiaddrs)
+      })
+      return kad
+    },
   }
+}
+
+/** Where a DHT tells of everybody that it hears of: as its table, left out of the types. */
+function networkOf(kad: KadDHT): EventTarget {
+  if ('network' in kad && kad.network instanceof EventTarget) return kad.network
+  throw new TypeError('this version of @libp2p/kad-dht has no network to listen to')
 }
 
 export function dhtsOf(services: DhtServices): Dht[] {

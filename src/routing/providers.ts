@@ -1,7 +1,8 @@
-/** One round of asking who has something: every DHT at once, answers merged as they come. */
+/** One round of asking who has something: every DHT and every delegated router at once, answers merged as they come. */
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
+import type { DelegatedRouting } from './delegated.ts'
 import { type Dht, hasPeers, whenPeers } from './dht.ts'
 
 export interface Provider {
@@ -22,9 +23,15 @@ const MAX_PROVIDERS = 100
 /** libp2p dials 25 addresses of a peer at most; twice that leaves room for repeats. */
 const MAX_ADDRESSES = 50
 
-/** Ends when all DHTs have answered, or quietly when the signal fires. Nobody twice, and never ourselves. */
+/** Whom to ask. */
+export interface Askable {
+  readonly dhts: readonly Dht[]
+  readonly delegated: DelegatedRouting
+}
+
+/** Ends when all have answered, or quietly when the signal fires. Nobody twice, and never ourselves. */
 export async function* findProviders(
-  dhts: readonly Dht[],
+  { dhts, delegated }: Askable,
   cid: CID,
   self: PeerId,
   signal: AbortSignal,
@@ -32,7 +39,10 @@ export async function* findProviders(
   const left = new AbortController()
   const over = AbortSignal.any([signal, left.signal, AbortSignal.timeout(PEERS_LIMIT + ROUND_LIMIT)])
   const inbox = new Inbox()
-  const asking = askAll(dhts, cid, over, inbox).then(() => inbox.close())
+  const asking = Promise.all([
+    askAll(dhts, cid, over, inbox),
+    delegated.findProviders(cid, over, (provider) => inbox.put([provider])),
+  ]).then(() => inbox.close())
   const seen = new Set([self.toString()])
   try {
     for (let batch = await inbox.next(); batch !== undefined; batch = await inbox.next()) {

@@ -10,6 +10,9 @@ import { type Dht, hasPeers } from './dht.ts'
  */
 export type Outcome = 'nobody' | 'sent' | 'confirmed'
 
+/** Whether a lookup has to show the record, or it is enough to have sent it: that takes half as long. */
+export type Care = 'confirm' | 'send'
+
 /**
  * Waits before each lookup, in ms. A record is sent without an answer, so the first lookup may overtake it; the
  * others allow for a peer that is busy.
@@ -17,9 +20,16 @@ export type Outcome = 'nobody' | 'sent' | 'confirmed'
 const CONFIRM_AFTER = [20, 200, 1_000]
 
 /** Throws only when the signal fires. */
-export async function publish(dht: Dht, cid: CID, self: PeerId, signal: AbortSignal): Promise<Outcome> {
+export async function publish(
+  dht: Dht,
+  cid: CID,
+  self: PeerId,
+  care: Care,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const sent = await store(dht, cid, signal)
   if (sent === 0) return 'nobody'
+  if (care === 'send') return 'sent'
   for (const wait of CONFIRM_AFTER) {
     await pause(wait, undefined, { signal })
     if (await shown(dht, cid, self, signal)) return 'confirmed'

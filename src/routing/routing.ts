@@ -1,7 +1,8 @@
-/** Who has it: announcing what this node serves and finding who serves what it wants, over both DHTs. */
+/** Who has it: announcing what this node serves over both DHTs, and finding who serves what it wants, by delegated routers too. */
 import type { Libp2p } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 import { Announcer } from './announcer.ts'
+import type { DelegatedRouting } from './delegated.ts'
 import { type DhtServices, dhtsOf, meetNeighbours } from './dht.ts'
 import { keepJoined } from './join.ts'
 import { findProviders, type Provider } from './providers.ts'
@@ -13,6 +14,8 @@ export interface Routing {
    * ends only the waiting, by a rejection with its reason.
    */
   announce(cid: CID, options?: { signal?: AbortSignal }): Promise<{ confirmed: boolean }>
+  /** The same for many that matter less: no lookup has to show them. As many at once as there are slots for; resolves when all have been sent once. */
+  announceMany(cids: Iterable<CID>, isWanted: () => boolean): Promise<void>
   /** Stops renewing. What others hold expires by itself within two days. */
   withdraw(cid: CID): Promise<void>
   /** Whether a lookup on some DHT has shown the record. */
@@ -23,6 +26,8 @@ export interface Routing {
    * With peers it may be over within milliseconds: pause before the next one.
    */
   findProviders(cid: CID, options: { signal: AbortSignal }): AsyncIterable<Provider>
+  /** The network changed: joins it again, at once. */
+  rejoin(): void
   /** Before `libp2p.stop()`. */
   stop(): Promise<void>
 }
@@ -31,15 +36,16 @@ export interface RoutingOptions {
   readonly libp2p: Libp2p & { readonly services: DhtServices }
   /** Peers to join the network by; unused when the node takes no part in a DHT. */
   readonly bootstrap: readonly string[]
+  readonly delegated: DelegatedRouting
 }
 
-export function createRouting({ libp2p, bootstrap }: RoutingOptions): Routing {
+export function createRouting({ libp2p, bootstrap, delegated }: RoutingOptions): Routing {
   const self = libp2p.peerId
   const dhts = dhtsOf(libp2p.services)
   const stopped = new AbortController()
   const announcers = dhts.map((dht) => new Announcer(dht, self))
   const leave = dhts.map((dht) => meetNeighbours(dht, self, stopped.signal))
-  if (dhts.length > 0) leave.push(keepJoined(libp2p, bootstrap))
+  const joined = keepJoined(libp2p, dhts.length > 0 ? bootstrap : [])
 
   return {
     async announce(cid, { signal } = {}) {
@@ -47,14 +53,19 @@ export function createRouting({ libp2p, bootstrap }: RoutingOptions): Routing {
       const attempts = announcers.map((announcer) => announcer.announce(cid))
       return { confirmed: await raceSignal(anyTrue(attempts), signal) }
     },
+    async announceMany(cids, isWanted) {
+      await Promise.all(announcers.map((announcer) => announcer.announceMany(cids, isWanted)))
+    },
     async withdraw(cid) {
       await Promise.all(announcers.map((announcer) => announcer.withdraw(cid)))
     },
     announced: (cid) => announcers.some((announcer) => announcer.announced(cid)),
     findProviders: (cid, { signal }) =>
-      findProviders(dhts, cid, self, AbortSignal.any([signal, stopped.signal])),
+      findProviders({ dhts, delegated }, cid, self, AbortSignal.any([signal, stopped.signal])),
+    rejoin: () => joined.again(),
     async stop() {
       stopped.abort()
+      joined.stop()
       for (const end of leave) end()
       await Promise.all(announcers.map((announcer) => announcer.stop()))
     },

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import type { PeerId } from '@libp2p/interface'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { Announcer } from '../../src/routing/announcer.ts'
 import { publish } from '../../src/routing/record.ts'
 import { answered, createFakeDht, createPeer, type FakeDht, found, SOME_CID } from './routing-fake-dht.ts'
@@ -31,7 +33,10 @@ const provides = (dht: FakeDht): number => dht.calls.filter((call) => call === '
 describe('a provider record', () => {
   it('is confirmed when another peer names us', async () => {
     const self = await createPeer()
-    assert.equal(await publish(await createWillingDht(1, self), SOME_CID, self, NEVER), 'confirmed')
+    assert.equal(
+      await publish(await createWillingDht(1, self), SOME_CID, self, 'confirm', NEVER),
+      'confirmed',
+    )
   })
 
   it('is not confirmed by our own store, nor by other providers', async () => {
@@ -42,7 +47,7 @@ describe('a provider record', () => {
       yield found(self, self)
       yield answered(other, 'GET_PROVIDERS', [{ id: other, multiaddrs: [] }])
     })
-    assert.equal(await publish(dht, SOME_CID, self, NEVER), 'sent')
+    assert.equal(await publish(dht, SOME_CID, self, 'confirm', NEVER), 'sent')
   })
 
   it('is confirmed by a later lookup when the first came too early', async () => {
@@ -53,15 +58,15 @@ describe('a provider record', () => {
       yield* []
       dht.lookup = willing
     }
-    assert.equal(await publish(dht, SOME_CID, self, NEVER), 'confirmed')
+    assert.equal(await publish(dht, SOME_CID, self, 'confirm', NEVER), 'confirmed')
   })
 
   it('counts as told to nobody without peers, or when all fail', async () => {
     const self = await createPeer()
-    assert.equal(await publish(await createWillingDht(0, self), SOME_CID, self, NEVER), 'nobody')
+    assert.equal(await publish(await createWillingDht(0, self), SOME_CID, self, 'confirm', NEVER), 'nobody')
     const broken = await createWillingDht(1, self)
     broken.gate = Promise.reject(new Error('all dials failed'))
-    assert.equal(await publish(broken, SOME_CID, self, NEVER), 'nobody')
+    assert.equal(await publish(broken, SOME_CID, self, 'confirm', NEVER), 'nobody')
   })
 })
 
@@ -129,6 +134,32 @@ describe('the announcer', () => {
     await Promise.all([attempt, withdrawal])
     assert.equal(await again, true)
     assert.deepEqual(dht.calls, ['provide', 'cancel', 'provide', 'find'])
+  })
+
+  it('announces many without looking them up, and none twice', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(1, self)
+    announcer = new Announcer(dht, self)
+    const cids = Array.from({ length: 30 }, (_, at) =>
+      CID.createV1(0x55, Digest.create(0x12, new Uint8Array(32).fill(at))),
+    )
+    await announcer.announceMany([...cids, ...cids], () => true)
+    assert.deepEqual(
+      dht.calls,
+      Array.from({ length: 30 }, () => 'provide'),
+    )
+    // one that matters after all is looked up
+    const [first = SOME_CID] = cids
+    assert.equal(await announcer.announce(first), true)
+  })
+
+  it('stops announcing many when they are not wanted any more', async () => {
+    const self = await createPeer()
+    const dht = await createWillingDht(1, self)
+    announcer = new Announcer(dht, self)
+    let left = 3
+    await announcer.announceMany([SOME_CID], () => left-- > 3)
+    assert.deepEqual(dht.calls, [])
   })
 
   it('announces nothing more once stopped', async () => {

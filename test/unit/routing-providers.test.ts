@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import type { PeerId } from '@libp2p/interface'
+import { DelegatedRouting } from '../../src/routing/delegated.ts'
 import type { Dht } from '../../src/routing/dht.ts'
 import { findProviders } from '../../src/routing/providers.ts'
 import { ADDRESS, createFakeDht, createPeer, found, SOME_CID } from './routing-fake-dht.ts'
+
+const delegated = new DelegatedRouting([], () => {})
 
 async function round(
   dhts: readonly Dht[],
@@ -12,7 +15,7 @@ async function round(
   signal = new AbortController().signal,
 ): Promise<PeerId[]> {
   const providers: PeerId[] = []
-  for await (const { id } of findProviders(dhts, SOME_CID, self, signal)) providers.push(id)
+  for await (const { id } of findProviders({ dhts, delegated }, SOME_CID, self, signal)) providers.push(id)
   return providers
 }
 
@@ -42,7 +45,12 @@ describe('a round of finding providers', () => {
       await once(signal, 'abort')
       ended = true
     })
-    for await (const { id } of findProviders([lan, hanging], SOME_CID, self, new AbortController().signal)) {
+    for await (const { id } of findProviders(
+      { dhts: [lan, hanging], delegated },
+      SOME_CID,
+      self,
+      new AbortController().signal,
+    )) {
       assert.ok(id.equals(a))
       assert.equal(ended, false)
       break
@@ -98,7 +106,12 @@ describe('a round of finding providers', () => {
     const dht = await createFakeDht(1, async function* () {
       yield found(a, a)
     })
-    for await (const { multiaddrs } of findProviders([dht], SOME_CID, self, new AbortController().signal)) {
+    for await (const { multiaddrs } of findProviders(
+      { dhts: [dht], delegated },
+      SOME_CID,
+      self,
+      new AbortController().signal,
+    )) {
       assert.deepEqual(multiaddrs, [ADDRESS])
       return
     }
