@@ -72,6 +72,10 @@ class Host extends Condition implements BitswapHost {
     this.strays++
   }
 
+  onViolation(_: PeerKey, reason: string): void {
+    assert.fail(reason)
+  }
+
   onPresences(_: PeerKey, presences: readonly { cid: CID; has: boolean }[]): void {
     for (const { cid, has } of presences) this.answers.push(`${has ? 'has' : 'lacks'} ${cid}`)
     this.poke()

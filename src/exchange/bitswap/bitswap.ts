@@ -12,8 +12,10 @@ import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { blockKey, DAG_PB, SHA2_256 } from '../../core/cid.ts'
 import { type Millis, type PeerKey, peerKey, type RootKey } from '../../core/types.ts'
+import { openStream } from '../open-stream.ts'
 import type { Outflow } from '../outflow.ts'
-import { decodeFrames } from './framing.ts'
+import { FrameCredit } from './frame-credit.ts'
+import { decodeFrames, FrameTooLong } from './framing.ts'
 import type { PeerWant } from './ledger.ts'
 import { MemoryGate } from './memory-gate.ts'
 import {
@@ -60,13 +62,15 @@ export interface BitswapHost {
   onBlock(peer: PeerKey, cid: CID, block: Uint8Array): void
   /** A block that hashes to nothing we ever wanted of this peer. */
   onStrayBlock(peer: PeerKey, cid: CID): Promise<void>
+  /** It sent what is no Bitswap message, which no honest peer does. */
+  onViolation(peer: PeerKey, reason: string): void
   onPresences(
     peer: PeerKey,
     presences: readonly { readonly cid: CID; readonly has: boolean; readonly asked: WantKind | undefined }[],
   ): void
   /** The peer's new wants and the ones that it no longer has. The next message waits for the promise. */
   onWants(peer: PeerKey, wants: readonly PeerWant[], dropped: readonly CID[]): Promise<void>
-  /** Something of a larger message came in. */
+  /** A good part of a larger message came in, which may hold a block. */
   onBytes(peer: PeerKey): void
   onGone(peer: PeerKey): void
 }
@@ -97,6 +101,7 @@ export class Bitswap {
     await libp2p.handle(PROTOCOLS, (stream, connection) => this.#serve(stream, connection), {
       maxInboundStreams: MOST_STREAMS,
       maxOutboundStreams: MOST_STREAMS,
+      runOnLimitedConnection: true,
     })
   }
 
@@ -197,7 +202,7 @@ export class Bitswap {
     const link = new PeerLink({
       peer,
       outflow,
-      open: (signal) => libp2p.dialProtocol(id, PROTOCOLS, { signal, maxOutboundStreams: MOST_STREAMS }),
+      open: (signal) => openStream(libp2p, id, PROTOCOLS, { signal, maxOutboundStreams: MOST_STREAMS }),
       lost: (gone) => this.drop(gone),
     })
     this.#links.set(peer, link)
@@ -209,18 +214,21 @@ export class Bitswap {
     stream.inactivityTimeout = REST_MS
     this.#read(stream, peer, connection).catch((error: unknown) => {
       const reason = error instanceof Error ? error : new Error(String(error))
+      const violates = reason instanceof MalformedMessage || reason instanceof FrameTooLong
+      if (violates) this.#options.host.onViolation(peer, `sent ${reason.message}`)
       // peers come and go; anything but that is worth a line
-      if (!GONE.has(reason.name)) this.#options.log(`bitswap: reading from ${peer}: ${reason.message}`)
+      else if (!GONE.has(reason.name)) this.#options.log(`bitswap: reading from ${peer}: ${reason.message}`)
       stream.abort(reason)
     })
   }
 
   async #read(stream: Stream, peer: PeerKey, connection: Connection): Promise<void> {
+    const credit = new FrameCredit()
     await pipe(
       () => streamSource(stream, this.#gate),
-      (chunks) => this.#charged(chunks),
+      (chunks) => this.#charged(chunks, credit),
       decodeFrames((frameBytes) => {
-        this.#options.host.onBytes(peer)
+        if (credit.spend()) this.#options.host.onBytes(peer)
         return frameBytes > SMALL_FRAME ? this.#debtPaid() : undefined
       }),
       async (frames) => {
@@ -228,16 +236,22 @@ export class Bitswap {
           // what is still unread of a peer that is gone must not bring its link back to life
           const link = connection.status === 'open' ? this.#link(peer) : this.#links.get(peer)
           if (link === undefined) return
-          await this.#receive(link, decodeMessage(frame))
+          const message = decodeMessage(frame)
+          credit.settle(frame.length, message.blocks.length > 0)
+          await this.#receive(link, message)
         }
       },
     )
     await stream.close()
   }
 
-  async *#charged<T extends { readonly byteLength: number }>(chunks: AsyncIterable<T>): AsyncGenerator<T> {
+  async *#charged<T extends { readonly byteLength: number }>(
+    chunks: AsyncIterable<T>,
+    credit: FrameCredit,
+  ): AsyncGenerator<T> {
     const { outflow, now } = this.#options
     for await (const chunk of chunks) {
+      credit.came(chunk.byteLength)
       outflow.limits.charge('down', chunk.byteLength, now())
       yield chunk
     }

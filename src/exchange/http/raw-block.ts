@@ -3,6 +3,8 @@
  * so long between two parts, and no more is taken than the largest block. Source:
  * https://specs.ipfs.tech/http-gateways/trustless-gateway/
  */
+import { causeOf } from './cause.ts'
+import { Patience } from './patience.ts'
 
 export type Outcome =
   | { readonly kind: 'block'; readonly bytes: Uint8Array }
@@ -15,8 +17,10 @@ export type Outcome =
 
 export interface FetchOptions {
   readonly signal: AbortSignal
-  /** Something came in. */
-  readonly onBytes: () => void
+  /** So many bytes came in. */
+  readonly onBytes: (bytes: number) => void
+  /** Nothing came in for a while; it is waited for on. Called once. */
+  readonly onSilence: () => void
 }
 
 /** The largest block of any exchange, in bytes. */
@@ -31,9 +35,9 @@ const NEXT_BYTES_MS = 15_000
 export async function fetchRawBlock(
   gateway: string,
   cid: string,
-  { signal, onBytes }: FetchOptions,
+  { signal, onBytes, onSilence }: FetchOptions,
 ): Promise<Outcome> {
-  using patience = new Patience()
+  using patience = new Patience(onSilence)
   try {
     patience.extend(FIRST_BYTE_MS)
     const answer = await fetch(`${gateway}/ipfs/${cid}?format=raw`, {
@@ -57,41 +61,17 @@ export async function fetchRawBlock(
 async function read(
   body: AsyncIterable<Uint8Array>,
   patience: Patience,
-  onBytes: () => void,
+  onBytes: (bytes: number) => void,
 ): Promise<Outcome> {
   const chunks: Uint8Array[] = []
   let length = 0
   patience.extend(NEXT_BYTES_MS)
   for await (const chunk of body) {
     patience.extend(NEXT_BYTES_MS)
-    onBytes()
+    onBytes(chunk.length)
     length += chunk.length
     if (length > MAX_BLOCK) return { kind: 'unusable', reason: 'sent more bytes than any block has' }
     chunks.push(chunk)
   }
   return { kind: 'block', bytes: Buffer.concat(chunks, length) }
-}
-
-function causeOf(thrown: unknown): string {
-  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
-  return `could not be read: ${cause instanceof Error ? cause.message : String(cause)}`
-}
-
-/** Aborts its signal unless it is extended in time. */
-class Patience implements Disposable {
-  readonly #late = new AbortController()
-  #timer: NodeJS.Timeout | undefined
-
-  get signal(): AbortSignal {
-    return this.#late.signal
-  }
-
-  extend(ms: number): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#late.abort(), ms)
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
-  }
 }

@@ -8,6 +8,7 @@ import { CID } from 'multiformats/cid'
 import { printable, rootKeyOf, unsupported } from '../../core/cid.ts'
 import { type Millis, type PeerKey, peerKey, type RootKey } from '../../core/types.ts'
 import { MemoryGate } from '../bitswap/memory-gate.ts'
+import { openStream } from '../open-stream.ts'
 import type { Outflow } from '../outflow.ts'
 import type { PeerWireAction, PeerWireHost } from './host.ts'
 import type { PeerNews } from './peer-news.ts'
@@ -93,6 +94,7 @@ export class PeerWire {
     await this.#options.libp2p.handle(PEER_WIRE, (stream, connection) => this.#accept(stream, connection), {
       maxInboundStreams: MOST_STREAMS,
       maxOutboundStreams: MOST_STREAMS,
+      runOnLimitedConnection: true,
     })
   }
 
@@ -189,7 +191,7 @@ export class PeerWire {
     const { libp2p, host } = this.#options
     let stream: Stream
     try {
-      stream = await libp2p.dialProtocol(peerIdFromString(peer), PEER_WIRE, {
+      stream = await openStream(libp2p, peerIdFromString(peer), PEER_WIRE, {
         signal: AbortSignal.any([signal, AbortSignal.timeout(OPENING_MS)]),
         maxOutboundStreams: MOST_STREAMS,
       })
@@ -303,7 +305,9 @@ export class PeerWire {
       ofRoot.delete(peer)
       if (ofRoot.size === 0) this.#sessions.delete(root)
     }
-    if (error !== undefined) this.#report(peer, error)
+    // of what a trading peer is to blame for, the scheduler tells
+    const judged = root !== undefined && error instanceof WireViolation && error.blame === 'peer'
+    if (error !== undefined && !judged) this.#report(peer, error)
   }
 
   /** Nobody is there to look after. */
