@@ -100,8 +100,9 @@ export class ArrivingPieces {
   }
 
   async #outcome(swarm: OpenSwarm, piece: number, arriving: Arriving): Promise<Outcome> {
-    const { root, pieces } = swarm
-    const block = arriving.block ?? (await this.#checked(arriving, pieces.digest(piece)))
+    const { root } = swarm
+    const block = await this.#rightBlock(swarm, piece, arriving)
+    if (block instanceof ShareError) return block
     if (block === undefined) return 'refuted'
     if (!this.#context.isOpen(swarm)) return 'abandoned'
     this.#context.tell(swarm, { type: 'verified', root, piece })
@@ -113,14 +114,34 @@ export class ArrivingPieces {
     }
   }
 
-  /** What was put together here, if it has this digest. Its buffer is away while it is hashed. */
-  async #checked(arriving: Arriving, expected: Uint8Array): Promise<Uint8Array | undefined> {
+  async #rightBlock(
+    swarm: OpenSwarm,
+    piece: number,
+    arriving: Arriving,
+  ): Promise<Uint8Array | ShareError | undefined> {
+    if (arriving.block !== undefined) return arriving.block
+    try {
+      return await this.#checked(swarm, piece, arriving)
+    } catch (thrown) {
+      return ShareError.from(thrown, 'check a piece')
+    }
+  }
+
+  /** What was put together here, if it is the piece. Its buffer is away while it is hashed. */
+  async #checked(swarm: OpenSwarm, index: number, arriving: Arriving): Promise<Uint8Array | undefined> {
     const { assembled } = arriving
     if (assembled === undefined) return undefined
     arriving.assembled = undefined
-    const { piece, digest } = await this.#hasher.hash(assembled)
+    const { piece, right } = await (swarm.check ?? this.#checkLeaf(swarm))(index, assembled)
     arriving.assembled = piece
-    return Buffer.compare(digest, expected) === 0 ? piece : undefined
+    return right ? piece : undefined
+  }
+
+  #checkLeaf({ leaves }: OpenSwarm): NonNullable<OpenSwarm['check']> {
+    return async (index, bytes) => {
+      const { piece, digest } = await this.#hasher.hash(bytes)
+      return { piece, right: leaves !== undefined && Buffer.compare(digest, leaves.digest(index)) === 0 }
+    }
   }
 
   #arriving(root: RootKey, piece: number): Arriving {

@@ -12,11 +12,18 @@ import type { Store } from '../store/types.ts'
 import type { SwarmAction } from '../swarm/events.ts'
 import type { ArrivingPieces } from './arriving-pieces.ts'
 import { BlockServer } from './block-server.ts'
-import { type HttpWire, isGateway } from './http-wire.ts'
+import type { HttpWire } from './http-wire.ts'
 import type { OpenSwarm } from './open-swarms.ts'
+import { isGateway } from './peer-kind.ts'
 import type { Seeding } from './seeding.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
 import type { Traffic } from './traffic.ts'
+
+/** kubo and Helia answer a question about a block of at most so many bytes with the block. */
+const SENT_UNASKED = 1024
+
+/** A peer that did not give what it was said to have is asked about it again after this long, when the scheduler believes it again. */
+const REFUSED_MS = 5_000
 
 export interface BitswapWireContext {
   readonly store: Store
@@ -28,6 +35,7 @@ export interface BitswapWireContext {
   readonly http: HttpWire
   /** A peer that asks for something of a swarm is to take part in it, by the wire that fits. */
   join(root: RootKey, peer: PeerKey): void
+  readonly log: (line: string) => void
 }
 
 export class BitswapWire implements BitswapHost {
@@ -101,10 +109,11 @@ export class BitswapWire implements BitswapHost {
   // --- the life of a swarm
 
   /** The walk found pieces from this one on. */
-  grew({ root, pieces }: OpenSwarm, from: number): void {
+  grew({ root, leaves }: OpenSwarm, from: number): void {
+    if (leaves === undefined) return
     const index = this.#indexes.get(root) ?? new Map<BlockKey, number>()
     this.#indexes.set(root, index)
-    for (let piece = from; piece < pieces.length; piece++) index.set(blockKey(pieces.cid(piece)), piece)
+    for (let piece = from; piece < leaves.length; piece++) index.set(blockKey(leaves.cid(piece)), piece)
   }
 
   /** Nothing more is wanted; what others want is served on. */
@@ -145,7 +154,7 @@ export class BitswapWire implements BitswapHost {
   act(action: SwarmAction): void {
     switch (action.type) {
       case 'ask':
-        this.#exchange.want(action.peer, this.#cids(action.root, action.pieces), 'have')
+        this.#ask(action.root, action.peer, action.pieces)
         return
       case 'request':
         this.#exchange.want(action.peer, this.#cids(action.root, [action.piece]), 'block')
@@ -197,13 +206,20 @@ export class BitswapWire implements BitswapHost {
     driver.dispatch({ type: 'misbehaved', root: swarm.root, peer, reason })
   }
 
+  onViolation(peer: PeerKey, reason: string): void {
+    const { driver } = this.#context
+    const swarm = [...driver.swarms].find(({ members }) => members.has(peer))
+    if (swarm === undefined) this.#context.log(`bitswap: ${peer} ${reason}`)
+    else driver.dispatch({ type: 'misbehaved', root: swarm.root, peer, reason })
+  }
+
   onPresences(peer: PeerKey, presences: Parameters<BitswapHost['onPresences']>[1]): void {
     const answers = new Map<RootKey, { has: number[]; lacks: number[] }>()
     for (const { cid, has, asked } of presences) {
       if (has) this.#rootSeen(peer, cid)
       else this.fetcher.lacks(peer, cid)
       for (const { swarm, piece } of this.#piecesOf(peer, cid)) {
-        if (!has && asked === 'block') this.#exchange.cancel(peer, cid)
+        if (!has && asked === 'block') this.#refused(swarm, peer, piece)
         const answer = answers.get(swarm.root) ?? { has: [], lacks: [] }
         answers.set(swarm.root, answer)
         answer[has ? 'has' : 'lacks'].push(piece)
@@ -231,6 +247,27 @@ export class BitswapWire implements BitswapHost {
       if (download !== undefined) this.fetcher.left(download.session, peer)
       if (members.get(peer) === 'bitswap') driver.dispatch({ type: 'left', root, peer })
     }
+  }
+
+  /** Blocks of a few bytes are taken for there, until a request shows: to a question about one, kubo and Helia answer with the block. */
+  #ask(root: RootKey, peer: PeerKey, pieces: readonly number[]): void {
+    const table = this.#context.driver.swarms.get(root)?.pieces
+    if (table === undefined) return
+    const isSmall = (piece: number): boolean => table.blockSize(piece) <= SENT_UNASKED
+    const small = pieces.filter(isSmall)
+    const others = pieces.filter((piece) => !isSmall(piece))
+    if (others.length > 0) this.#exchange.want(peer, this.#cids(root, others), 'have')
+    if (small.length > 0) this.#context.driver.dispatch({ type: 'has', root, peer, pieces: small })
+  }
+
+  /** What was requested is not there, though it may have been said to be. It may be later: the question stands from then on. */
+  #refused({ root }: OpenSwarm, peer: PeerKey, piece: number): void {
+    for (const cid of this.#cids(root, [piece])) this.#exchange.cancel(peer, cid)
+    setTimeout(() => {
+      const swarm = this.#context.driver.swarms.get(root)
+      if (swarm?.members.get(peer) === 'bitswap' && !swarm.have.has(piece))
+        this.#exchange.want(peer, this.#cids(root, [piece]), 'have')
+    }, REFUSED_MS).unref()
   }
 
   #receive(swarm: OpenSwarm, peer: PeerKey, piece: number, block: Uint8Array): void {
@@ -268,12 +305,13 @@ export class BitswapWire implements BitswapHost {
   }
 
   #cids(root: RootKey, pieces: readonly number[]): CID[] {
-    const table = this.#context.driver.swarms.get(root)?.pieces
+    const table = this.#context.driver.swarms.get(root)?.leaves
     return table === undefined ? [] : pieces.map((piece) => table.cid(piece))
   }
 
-  #cancelAll({ root, pieces, have }: OpenSwarm, peer: PeerKey): void {
+  #cancelAll({ root, leaves, have }: OpenSwarm, peer: PeerKey): void {
+    if (leaves === undefined) return
     for (const piece of this.#indexes.get(root)?.values() ?? [])
-      if (!have.has(piece)) this.#exchange.cancel(peer, pieces.cid(piece))
+      if (!have.has(piece)) this.#exchange.cancel(peer, leaves.cid(piece))
   }
 }

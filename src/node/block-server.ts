@@ -39,7 +39,7 @@ export class BlockServer {
   /** Sends a piece that the scheduler granted. */
   async send(root: RootKey, peer: PeerKey, piece: number): Promise<void> {
     const { dispatch, swarms } = this.#context
-    const pieces = swarms.get(root)?.pieces
+    const pieces = swarms.get(root)?.leaves
     const want = pieces && this.#context.exchange().wantOf(peer, pieces.cid(piece))
     const sent = want !== undefined && (await this.#sendPiece({ root, piece }, peer, want))
     if (sent)
@@ -49,7 +49,7 @@ export class BlockServer {
 
   /** A piece of a download was stored: whoever waits for it is told, or gets it. */
   tellHave(root: RootKey, piece: number): void {
-    const cid = this.#context.swarms.get(root)?.pieces.cid(piece)
+    const cid = this.#context.swarms.get(root)?.leaves?.cid(piece)
     if (cid === undefined) return
     const exchange = this.#context.exchange()
     for (const { peer, want } of exchange.waitingFor(cid)) {

@@ -7,6 +7,9 @@ import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { exactRate, parseRate } from '../core/units.ts'
 import { PUBLIC_BOOTSTRAP } from '../routing/bootstrap.ts'
+import { PUBLIC_DHT } from '../torrent/discovery/public-nodes.ts'
+import { isHostAndPort } from '../torrent/magnet.ts'
+import { isTrackerUrl } from '../torrent/tracker-url.ts'
 import { isGatewayUrl } from './content-url.ts'
 
 export interface Config {
@@ -25,10 +28,40 @@ export interface Config {
   readonly dht: 'auto' | 'server' | 'client' | 'off'
   /** Speak the share wire with other `share` nodes; without, they are served as any IPFS node is, by Bitswap. */
   readonly 'wire.share': boolean
+  /** URLs of delegated routers (`/routing/v1` over HTTP) to ask who has something, beside the DHTs. */
+  readonly 'routing.delegated': readonly string[]
   /** URLs of trustless HTTP gateways to fetch from, beside peers. */
   readonly 'sources.http': readonly string[]
   /** A multiaddr of the loopback interface on which the HTTP gateway listens, or `off`. */
   readonly gateway: string
+  /** Ask the router to forward the port listened on (UPnP). */
+  readonly 'reach.upnp': boolean
+  /** Ask peers to dial this node, to learn which of its addresses work. */
+  readonly 'reach.autonat': boolean
+  /** Be reached through relays while nobody can dial this node. */
+  readonly 'reach.relay': boolean
+  /** Go on from a relay to a direct connection by hole punching. */
+  readonly 'reach.punch': boolean
+  /** Relay for others, within limits. */
+  readonly 'relay.serve': boolean
+  readonly 'transport.websocket': boolean
+  readonly 'transport.quic': boolean
+  /** A multiaddr on which BitTorrent clients are served, or `off`. */
+  readonly 'torrent.listen': string
+  /** A multiaddr on which pages for browsers are served, while there are any (`share page`), or `off`. */
+  readonly 'pages.listen': string
+  /** The URL by which others reach them, where it is not this machine's address: a proxy's, a forwarded port's; or `none`. */
+  readonly 'pages.url': string
+  /** URLs of trackers that are told of this node's shares, and stand in their torrents and links. */
+  readonly 'torrent.trackers': readonly string[]
+  /** Whether trackers on private addresses may be asked that torrents and links of others name. */
+  readonly 'torrent.trackers.local': boolean
+  /** Part in BitTorrent's DHT. */
+  readonly 'torrent.dht': 'auto' | 'off'
+  /** Nodes to join it by, `host:port`; with none there is no part in it. */
+  readonly 'torrent.dht.bootstrap': readonly string[]
+  /** Find BitTorrent peers on the local network by multicast. */
+  readonly 'torrent.lsd': boolean
   /** Connections kept at most. */
   readonly 'peers.max': number
 }
@@ -54,9 +87,16 @@ const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/4141', '/ip6/::/tcp/4141']
 const DEFAULT_PEERS = 300
 
 const OFF = 'off'
+const PUBLIC = 'public'
 
 // the port that other IPFS gateways have
 const DEFAULT_GATEWAY = '/ip4/127.0.0.1/tcp/8080'
+
+// the first of BitTorrent's usual ports, on every network
+const DEFAULT_TORRENT = '/ip4/0.0.0.0/tcp/6881'
+const DEFAULT_PAGES = '/ip4/0.0.0.0/tcp/4180'
+
+const NONE = 'none'
 
 const RULES: { readonly [K in ConfigKey]: Rule<Config[K]> } = {
   listen: addresses(DEFAULT_LISTEN, isListenAddress, 'addresses such as /ip4/0.0.0.0/tcp/4141, or none'),
@@ -71,8 +111,36 @@ const RULES: { readonly [K in ConfigKey]: Rule<Config[K]> } = {
   'discovery.mdns': toggle(true),
   dht: choice(['auto', 'server', 'client', 'off']),
   'wire.share': toggle(true),
+  'routing.delegated': addresses([], isGatewayUrl, 'URLs such as https://delegated-ipfs.dev, or none'),
   'sources.http': addresses([], isGatewayUrl, 'URLs such as https://trustless-gateway.link, or none'),
   gateway: loopback(),
+  'reach.upnp': toggle(true),
+  'reach.autonat': toggle(true),
+  'reach.relay': toggle(true),
+  'reach.punch': toggle(true),
+  'relay.serve': toggle(false),
+  'transport.websocket': toggle(true),
+  'transport.quic': toggle(true),
+  'torrent.listen': {
+    fallback: OFF,
+    accepts: `off, on (${DEFAULT_TORRENT}), or another address such as /ip4/127.0.0.1/tcp/6881`,
+    parse: (text) => {
+      const value = text === 'on' ? DEFAULT_TORRENT : text
+      return value === OFF || tcpAddress(value) !== undefined ? { value } : { bad: text }
+    },
+    print: String,
+  },
+  'pages.listen': pagesListen(),
+  'pages.url': pagesUrl(),
+  'torrent.trackers': addresses(
+    [],
+    isTrackerUrl,
+    'URLs such as udp://tracker.example:6969/announce, or none',
+  ),
+  'torrent.trackers.local': toggle(false),
+  'torrent.dht': choice(['auto', 'off']),
+  'torrent.dht.bootstrap': dhtNodes(),
+  'torrent.lsd': toggle(false),
   'peers.max': count(DEFAULT_PEERS),
 }
 
@@ -134,6 +202,15 @@ function addresses(
       // the public peers are many, and a later version may know better ones
       return fallback.length > 2 && text === fallback.join(' ') ? 'default' : text
     },
+  }
+}
+
+function dhtNodes(): Rule<readonly string[]> {
+  const list = addresses([], isHostAndPort, 'nodes such as dht.example.org:6881, public, or none')
+  return {
+    ...list,
+    parse: (text) => (text === PUBLIC ? { value: PUBLIC_DHT } : list.parse(text)),
+    print: (nodes) => (nodes.join(' ') === PUBLIC_DHT.join(' ') ? PUBLIC : list.print(nodes)),
   }
 }
 
@@ -200,11 +277,42 @@ function loopback(): Rule<string> {
   }
 }
 
+function pagesListen(): Rule<string> {
+  return {
+    fallback: DEFAULT_PAGES,
+    accepts: `off, or an address such as ${DEFAULT_PAGES}`,
+    parse: (text) => (text === OFF || isTcpAddress(text) ? { value: text } : { bad: text }),
+    print: String,
+  }
+}
+
+function pagesUrl(): Rule<string> {
+  return {
+    fallback: NONE,
+    accepts: 'a URL such as https://files.example.org or http://203.0.113.5:4180, or none',
+    parse: (text) => (text === NONE || isGatewayUrl(text) ? { value: text } : { bad: text }),
+    print: String,
+  }
+}
+
+export interface HostAndPort {
+  readonly host: string
+  readonly port: number
+}
+
 /** Host and port of a `gateway` setting; undefined for `off`, and for what is no loopback address. */
-export function gatewayAddress(setting: string): { host: string; port: number } | undefined {
-  if (!isListenAddress(setting)) return undefined
+export function gatewayAddress(setting: string): HostAndPort | undefined {
+  const address = tcpAddress(setting)
+  return address !== undefined && (address.host === '::1' || address.host.startsWith('127.'))
+    ? address
+    : undefined
+}
+
+/** Host and port of a setting such as `torrent.listen`; undefined for `off`. */
+export function tcpAddress(setting: string): HostAndPort | undefined {
+  if (!isTcpAddress(setting)) return undefined
   const [, , host = '', , port] = setting.split('/')
-  return host === '::1' || host.startsWith('127.') ? { host, port: Number(port) } : undefined
+  return { host, port: Number(port) }
 }
 
 function isAddress(text: string): boolean {
@@ -212,8 +320,11 @@ function isAddress(text: string): boolean {
 }
 
 function isListenAddress(text: string): boolean {
-  const names = protocols(text).join('/')
-  return names === 'ip4/tcp' || names === 'ip6/tcp'
+  return /^ip[46]\/(tcp|tcp\/ws|udp\/quic-v1)$/.test(protocols(text).join('/'))
+}
+
+function isTcpAddress(text: string): boolean {
+  return /^ip[46]\/tcp$/.test(protocols(text).join('/'))
 }
 
 function isPeerAddress(text: string): boolean {

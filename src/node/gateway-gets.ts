@@ -23,7 +23,9 @@ export interface GetsHost {
   /** The get is over, unless it `rest`s. */
   onOutcome(get: Get, outcome: Outcome): void
   /** Something came in. */
-  onBytes(): void
+  onBytes(bytes: number): void
+  /** Nothing has come for a while. */
+  onSilence(): void
 }
 
 export class GatewayGets {
@@ -119,10 +121,11 @@ export class GatewayGets {
     entry.state = 'running'
     this.#running++
     const { signal } = entry.aborting
-    const onBytes = (): void => this.#host.onBytes()
-    const outcome = await fetchRawBlock(this.#url, entry.cid.toString(), { signal, onBytes }).catch(
-      () => undefined,
-    )
+    const outcome = await fetchRawBlock(this.#url, entry.cid.toString(), {
+      signal,
+      onBytes: (bytes) => this.#host.onBytes(bytes),
+      onSilence: () => this.#host.onSilence(),
+    }).catch(() => undefined)
     this.#running--
     this.#forget(entry)
     // what was cancelled is of no interest, whatever came of it

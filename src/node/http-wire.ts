@@ -29,6 +29,9 @@ const RETRY_MS = 15_000
 /** Between two signs of life that the scheduler is told of. */
 const PROGRESS_MS = 200
 
+/** What is less is none: a byte now and then holds up no download. */
+const PROGRESS_BYTES = 16 << 10
+
 export interface HttpWireContext {
   readonly store: Store
   readonly driver: SwarmDriver
@@ -40,11 +43,11 @@ export interface HttpWireContext {
 interface Gateway {
   readonly gets: GatewayGets
   failures: number
+  /** Said in the log, until a block comes. */
+  isSilent: boolean
   toldAt: number
-}
-
-export function isGateway(peer: PeerKey): boolean {
-  return /^https?:/.test(peer)
+  /** Bytes that came since. */
+  untold: number
 }
 
 export class HttpWire implements NodeWire {
@@ -105,9 +108,11 @@ export class HttpWire implements NodeWire {
   }
 
   async #gives(peer: PeerKey, root: CID, signal: AbortSignal): Promise<boolean> {
-    const outcome = await fetchRawBlock(peer, root.toString(), { signal, onBytes: () => {} }).catch(
-      (): Outcome => ({ kind: 'absent' }),
-    )
+    const outcome = await fetchRawBlock(peer, root.toString(), {
+      signal,
+      onBytes: () => {},
+      onSilence: () => this.#silent(peer, this.#gateway(peer)),
+    }).catch((): Outcome => ({ kind: 'absent' }))
     if (outcome.kind === 'block' && verifyBlock(root, outcome.bytes)) return true
     const reason = outcome.kind === 'block' ? OTHER_BYTES : outcome.kind === 'unusable' && outcome.reason
     if (reason !== false) this.#blame(peer, reason, rootKeyOf(root))
@@ -172,7 +177,7 @@ export class HttpWire implements NodeWire {
   }
 
   #request(root: RootKey, peer: PeerKey, piece: number): void {
-    const cid = this.#context.driver.swarms.get(root)?.pieces.cid(piece)
+    const cid = this.#context.driver.swarms.get(root)?.leaves?.cid(piece)
     if (cid !== undefined) this.#gateway(peer).gets.wantPiece(cid, root, piece)
   }
 
@@ -183,9 +188,10 @@ export class HttpWire implements NodeWire {
     if (known !== undefined) return known
     const gets = new GatewayGets(peer, {
       onOutcome: (get, outcome) => this.#came(peer, gateway, get, outcome),
-      onBytes: () => this.#progressed(peer, gateway),
+      onBytes: (bytes) => this.#progressed(peer, gateway, bytes),
+      onSilence: () => this.#silent(peer, gateway),
     })
-    const gateway: Gateway = { gets, failures: 0, toldAt: 0 }
+    const gateway: Gateway = { gets, failures: 0, isSilent: false, toldAt: 0, untold: 0 }
     this.#gateways.set(peer, gateway)
     return gateway
   }
@@ -194,6 +200,7 @@ export class HttpWire implements NodeWire {
     switch (outcome.kind) {
       case 'block':
         gateway.failures = 0
+        gateway.isSilent = false
         if (!verifyBlock(get.cid, outcome.bytes)) this.#blame(peer, OTHER_BYTES)
         else this.#received(peer, get, outcome.bytes)
         return
@@ -243,10 +250,18 @@ export class HttpWire implements NodeWire {
       driver.dispatch({ type: 'has', root, peer, pieces: [piece] })
   }
 
-  #progressed(peer: PeerKey, gateway: Gateway): void {
+  #silent(peer: PeerKey, gateway: Gateway): void {
+    if (gateway.isSilent) return
+    gateway.isSilent = true
+    this.#context.log(`${peer} is silent: it was asked for a block, and nothing has come for some seconds`)
+  }
+
+  #progressed(peer: PeerKey, gateway: Gateway, bytes: number): void {
     const now = performance.now()
-    if (now - gateway.toldAt < PROGRESS_MS) return
+    gateway.untold += bytes
+    if (now - gateway.toldAt < PROGRESS_MS || gateway.untold < PROGRESS_BYTES) return
     gateway.toldAt = now
+    gateway.untold = 0
     const { driver } = this.#context
     for (const { root, members } of driver.swarms.downloads())
       if (members.has(peer)) driver.dispatch({ type: 'progressed', root, peer })

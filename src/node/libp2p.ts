@@ -1,5 +1,5 @@
 /**
- * The libp2p node: TCP, TLS or Noise, yamux, both DHTs, multicast DNS. Its defaults are those of a browser-sized
+ * The libp2p node: its ways in, TLS or Noise, yamux, both DHTs, multicast DNS. Its defaults are those of a browser-sized
  * peer; what is changed here, and why, stands beside each limit. With `listen` on loopback, no bootstrap peers and
  * no multicast DNS, nothing leaves the machine: addresses are only ever learnt from peers that were dialled or that
  * dialled in.
@@ -8,8 +8,9 @@ import { identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import type { DelegatedRouting } from '../routing/delegated.ts'
 import { type DhtServices, dhtServices } from '../routing/dht.ts'
 import { dialingMdns } from '../routing/mdns.ts'
 import type { Config } from './config.ts'
@@ -18,6 +19,12 @@ import { listenError } from './listen-error.ts'
 import { publicInterfaces } from './public-interfaces.ts'
 import { socketTls } from './socket-tls.ts'
 import { thriftyYamux } from './thrifty-yamux.ts'
+import { ADDRESS_DIAL_MS, AddressOrder, DIAL_MS } from './ways-in/address-order.ts'
+import { leadsHere } from './ways-in/own-door.ts'
+import { usefulAddresses } from './ways-in/relay-listener.ts'
+import type { RelayDoor } from './ways-in/relay-server.ts'
+import { Vouched } from './ways-in/vouched.ts'
+import { type WaysIn, waysIn } from './ways-in/ways-in.ts'
 
 export interface Libp2pOptions {
   readonly home: string
@@ -25,6 +32,8 @@ export interface Libp2pOptions {
   readonly privateKey: PrivateKey
   /** Name and version of this program, told to every peer. */
   readonly userAgent: string
+  /** Asked where a peer is whose addresses nobody told. */
+  readonly delegated: DelegatedRouting
   /** Asked on every dial and every handshake, with the peer id as text. */
   isBanned(peerId: string): boolean
   /** Registers protocols before the first connection, so that the first identify names them. */
@@ -32,6 +41,12 @@ export interface Libp2pOptions {
 }
 
 export type ShareLibp2p = Libp2p & { readonly services: DhtServices }
+
+/** A node, and what its ways in know. */
+export interface ReachableNode {
+  readonly libp2p: ShareLibp2p
+  readonly ways: WaysIn
+}
 
 const MIB = 1024 * 1024
 
@@ -62,50 +77,70 @@ const MAX_PENDING_INBOUND = 100
 const PEER_AGE = 50 * 3_600_000
 
 /** Starts a node. Its `stop()` also closes its datastore. @throws ShareError CONFLICT, BAD_CONFIG, ALREADY_RUNNING */
-export async function createLibp2pNode(options: Libp2pOptions): Promise<ShareLibp2p> {
+export async function createLibp2pNode(options: Libp2pOptions): Promise<ReachableNode> {
   const { home, config, privateKey, userAgent } = options
   const datastore = await openLibp2pDatastore(home)
   try {
+    const ways = await waysIn(config)
+    const order = new AddressOrder()
+    const vouched = new Vouched()
+    const vouch = (addresses: readonly Multiaddr[]): void => vouched.vouch(addresses)
+    options.delegated.onNeighbours = vouch
     const libp2p = await createLibp2p({
       start: false,
       privateKey,
       datastore,
       nodeInfo: { userAgent },
-      addresses: { listen: [...config.listen], announce: [...config.announce] },
-      transports: [tcp()],
+      addresses: { listen: ways.listen, announce: [...config.announce], announceFilter: usefulAddresses },
+      transports: ways.transports,
       connectionEncrypters: [socketTls(), noise()],
       streamMuxers: [thriftyYamux(MUXER)],
-      connectionGater: gater(options),
+      connectionGater: gater(options, ways.door, vouched),
       connectionManager: {
         maxConnections: config['peers.max'],
         inboundConnectionThreshold: INBOUND_PER_HOST,
         maxIncomingPendingConnections: MAX_PENDING_INBOUND,
+        addressSorter: order.compare,
+        addressDialTimeout: ADDRESS_DIAL_MS,
+        dialTimeout: DIAL_MS,
       },
       connectionMonitor: MONITOR,
       peerStore: { maxAddressAge: PEER_AGE, maxPeerAge: PEER_AGE },
-      peerDiscovery: config['discovery.mdns'] ? [dialingMdns()] : [],
       services: {
         identify: identify(),
         identifyPush: identifyPush(),
         ping: ping(PING),
         publicInterfaces,
-        ...dhtServices(config.dht),
+        ...(config['discovery.mdns'] ? { mdns: dialingMdns(vouch) } : {}),
+        delegatedPeerRouting: () => options.delegated.service(),
+        ...dhtServices(config.dht, vouch),
+        ...ways.services,
       },
     })
+    order.watch(libp2p)
+    vouched.watch(libp2p)
+    ways.reachability.attach(libp2p)
+    ways.door?.attach(libp2p)
     await options.register?.(libp2p)
     await libp2p.start()
-    return libp2p
+    return { libp2p, ways }
   } catch (thrown) {
     await datastore.close()
     throw listenError(thrown)
   }
 }
 
-/** Refuses banned peers in both directions; every address may be dialled, private ones too. */
-function gater({ isBanned }: Libp2pOptions): ConnectionGater {
+/** Refuses banned peers in both directions, and calls to itself and to what strangers name of private networks. */
+function gater(
+  { isBanned, config }: Libp2pOptions,
+  door: RelayDoor | undefined,
+  vouched: Vouched,
+): ConnectionGater {
   return {
+    denyInboundRelayReservation: (peer) => door?.refusesPlace(peer) ?? true,
+    denyOutboundRelayedConnection: (peer) => door?.refusesPair(peer) ?? true,
     denyDialPeer: (peer) => isBanned(peer.toString()),
-    denyDialMultiaddr: () => false,
+    denyDialMultiaddr: (address) => !vouched.admits(address) || leadsHere(address, config.listen),
     denyInboundEncryptedConnection: (peer) => isBanned(peer.toString()),
     denyOutboundEncryptedConnection: (peer) => isBanned(peer.toString()),
   }

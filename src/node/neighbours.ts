@@ -2,6 +2,7 @@
 import type { IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 import { type PeerKey, peerKey } from '../core/types.ts'
 import { BITSWAP_100, BITSWAP_110, BITSWAP_120 } from '../exchange/bitswap/peer-link.ts'
+import { bestConnection } from '../exchange/open-stream.ts'
 import type { ConnectedPeer } from './types.ts'
 
 const BITSWAP = new Set([BITSWAP_100, BITSWAP_110, BITSWAP_120])
@@ -38,13 +39,11 @@ export class Neighbours {
 
   /** Everyone connected, whatever they speak. */
   connected(): ConnectedPeer[] {
-    const first = new Map<string, ConnectedPeer>()
-    for (const connection of this.#libp2p.getConnections()) {
-      const id = connection.remotePeer.toString()
-      if (first.has(id)) continue
-      first.set(id, { id, address: connection.remoteAddr.toString(), direction: connection.direction })
-    }
-    return [...first.values()]
+    return this.#libp2p.getPeers().flatMap((peer) => {
+      const best = bestConnection(this.#libp2p.getConnections(peer))
+      if (best === undefined) return []
+      return { id: peer.toString(), address: best.remoteAddr.toString(), direction: best.direction }
+    })
   }
 
   #add(peer: PeerKey): void {

@@ -3,12 +3,14 @@
 import { randomInt } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { type Millis, millis, peerKey } from '../core/types.ts'
+import { DelegatedRouting } from '../routing/delegated.ts'
 import { createRouting } from '../routing/routing.ts'
 import { openStore } from '../store/store.ts'
-import { type Config, DEFAULT_CONFIG } from './config.ts'
+import { type Config, DEFAULT_CONFIG, tcpAddress } from './config.ts'
 import { loadPrivateKey } from './identity.ts'
 import { createLibp2pNode } from './libp2p.ts'
 import { ShareNode } from './share-node.ts'
+import { TorrentDiscovery } from './torrent-discovery.ts'
 import type * as Api from './types.ts'
 import { Wires } from './wires.ts'
 
@@ -38,9 +40,11 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
   try {
     wires.limits.setAll({ up: config['limits.up'], down: config['limits.down'] })
     const version = `share/${await packageVersion()}`
-    const libp2p = await createLibp2pNode({
+    const delegated = new DelegatedRouting(config['routing.delegated'], onLog)
+    const { libp2p, ways } = await createLibp2pNode({
       home,
       config,
+      delegated,
       privateKey: await loadPrivateKey(home),
       userAgent: version,
       isBanned: (peer) => wires.driver.isBanned(peerKey(peer)),
@@ -49,10 +53,31 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
           share: config['wire.share'],
           version,
           gateways: config['sources.http'],
+          torrent: { listen: tcpAddress(config['torrent.listen']), most: config['peers.max'] },
         }),
     })
-    const routing = createRouting({ libp2p, bootstrap: config.bootstrap })
-    node = new ShareNode({ store, wires, libp2p, routing, log: onLog })
+    for (const what of ways.missing) onLog(`not available: ${what}`)
+    const routing = createRouting({ libp2p, bootstrap: config.bootstrap, delegated })
+    const discovery = await TorrentDiscovery.open({
+      home,
+      config,
+      wire: wires.torrent,
+      userAgent: version,
+      now,
+      log: onLog,
+    })
+    node = new ShareNode({
+      home,
+      config,
+      store,
+      wires,
+      libp2p,
+      ways,
+      routing,
+      discovery,
+      trackers: config['torrent.trackers'],
+      log: onLog,
+    })
     return node
   } catch (thrown) {
     await store.close()

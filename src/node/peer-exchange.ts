@@ -7,9 +7,9 @@ import type { Libp2p } from '@libp2p/interface'
 import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import * as Digest from 'multiformats/hashes/digest'
+import { Slots } from '../core/slots.ts'
 import { type PeerKey, peerKey, type RootKey } from '../core/types.ts'
 import type { PeerNews } from '../exchange/peer-wire/peer-news.ts'
-import { Slots } from '../routing/slots.ts'
 import { isOfUse } from './reach.ts'
 
 /** Others that a peer is told of in a minute. */

@@ -2,11 +2,15 @@
  * The rate limits that the user sets: for the node, and for single shares, where they are kept in the share's row. Up
  * they hold data back in front of the transports, down they hold back requests. All apply at once.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Millis, RootKey } from '../core/types.ts'
 import type { Store } from '../store/types.ts'
 import type { Limits } from '../swarm/limits.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
 import type { Rates } from './types.ts'
+
+/** A limit that is lifted is felt at once, also by who waits for it. */
+const LONGEST_NAP_MS = 200
 
 export interface RateLimitsContext {
   readonly store: Store
@@ -44,6 +48,17 @@ export class RateLimits {
     const { up, down } = this.#of(root)
     limits.set('up', up, now(), root)
     driver.limitDownload(down, root)
+  }
+
+  /** Waits until bytes that go out beside the swarms may go; aborting throws the signal's reason. */
+  async passUp(root: RootKey, bytes: number, signal?: AbortSignal): Promise<void> {
+    const { store, limits, driver, now } = this.#context
+    // a swarm that is not open has not brought in its limits
+    if (driver.swarms.get(root) === undefined)
+      limits.set('up', store.share(root)?.limits.up ?? 0, now(), root)
+    for (let wait = limits.waits('up', now(), root); wait > 0; wait = limits.waits('up', now(), root))
+      await sleep(Math.min(wait, LONGEST_NAP_MS), undefined, signal && { signal })
+    limits.charge('up', bytes, now(), root)
   }
 
   /** Of several shares, the least. */

@@ -3,20 +3,29 @@
  * connected, and whoever announces it. Rounds come quickly at first, for swarms form quickly, then rarely.
  */
 import type { Libp2p, PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
+import { printable } from '../core/cid.ts'
 import { type PeerKey, peerKey } from '../core/types.ts'
 import type { Routing } from '../routing/routing.ts'
 import type { BitswapWire } from './bitswap-wire.ts'
-import { type HttpWire, isGateway } from './http-wire.ts'
+import type { HttpWire } from './http-wire.ts'
 import type { Neighbours } from './neighbours.ts'
+import { isGateway } from './peer-kind.ts'
+import { peerOf } from './reach.ts'
+import { searchInfo } from './search-steps.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
+import type { SearchInfo } from './types.ts'
 
 /** Pause before the next round of provider look-ups; the last one repeats. */
 const ROUND_PAUSES_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000]
 
 /** A peer that does not answer a dial within this is not waited for. */
 const DIAL_TIMEOUT_MS = 10_000
+
+/** Whoever is said to have it and was not there is left alone this long: strangers must not make us call their victims on and on. */
+const STRANGER_REST_MS = 60_000
 
 /** Named peers that are gone are dialled again this often. */
 const REDIAL_MS = 5_000
@@ -37,9 +46,25 @@ export class Search {
   readonly #gateways: readonly string[]
   readonly #asked = new Set<PeerKey>()
   readonly #found = new Set<PeerKey>()
+  /** Announced to have it, or named by the user; and those that were connected when somebody looked. */
+  readonly #said = new Set<PeerKey>()
+  readonly #reached = new Set<PeerKey>()
+  /** Those of them that were not there, with when they may be dialled again. */
+  readonly #resting = new Map<PeerKey, number>()
+  /** Why the last dial failed. */
+  #problem: string | undefined
   readonly #stopping = new AbortController()
   readonly #endings: (() => void)[] = []
   readonly #onPeer: (peer: PeerKey) => void
+  #round = 0
+  #wake = (): void => {}
+  /** One that has it is dialled again where it was, and looked for where it may be by now. */
+  readonly #onDisconnect = ({ detail }: CustomEvent<PeerId>): void => {
+    if (!this.#found.has(peerKey(detail.toString()))) return
+    void this.#meet(detail, [])
+    this.#round = 0
+    this.#wake()
+  }
 
   /** Calls back once for each peer that has the root. */
   constructor(context: SearchContext, root: CID, named: readonly string[], onPeer: (peer: PeerKey) => void) {
@@ -57,12 +82,29 @@ export class Search {
     return this.#found.size
   }
 
+  get info(): SearchInfo {
+    for (const peer of this.#said)
+      if (this.#context.libp2p.getConnections(peerIdFromString(peer)).length > 0) this.#reached.add(peer)
+    return searchInfo({
+      said: this.#said.size,
+      reached: this.#reached.size,
+      found: this.found,
+      problem: this.#problem,
+    })
+  }
+
   start(): this {
-    const { bitswap, http, neighbours } = this.#context
+    const { bitswap, http, neighbours, libp2p } = this.#context
     this.#endings.push(bitswap.search(this.#root, (peer) => this.#has(peer)))
     this.#endings.push(http.search(this.#root, this.#gateways, (peer) => this.#has(peer)))
     this.#endings.push(neighbours.watch((peer) => this.#ask(peer)))
-    for (const address of this.#named) void this.#dialNamed(address)
+    libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    this.#endings.push(() => libp2p.removeEventListener('peer:disconnect', this.#onDisconnect))
+    for (const address of this.#named) {
+      const id = peerOf(address)
+      if (id !== undefined) this.#said.add(peerKey(id))
+      void this.#dialNamed(address)
+    }
     void this.#lookUp()
     return this
   }
@@ -85,8 +127,7 @@ export class Search {
 
   async #dialNamed(address: Multiaddr): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      // a peer that is connected already is not dialled twice
-      await this.#dial(address)
+      if (!this.#isConnected(address)) await this.#dial(address)
       await this.#sleep(REDIAL_MS)
     }
   }
@@ -94,11 +135,15 @@ export class Search {
   async #lookUp(): Promise<void> {
     const { routing, libp2p } = this.#context
     const { signal } = this.#stopping
-    for (let round = 0; !signal.aborted; round++) {
+    for (this.#round = 0; !signal.aborted; this.#round++) {
       for await (const { id, multiaddrs } of routing.findProviders(this.#root, { signal })) {
+        this.#said.add(peerKey(id.toString()))
         void this.#meet(id, multiaddrs)
       }
-      await this.#sleep(ROUND_PAUSES_MS[Math.min(round, ROUND_PAUSES_MS.length - 1)] ?? 0)
+      const pause = ROUND_PAUSES_MS[Math.min(this.#round, ROUND_PAUSES_MS.length - 1)] ?? 0
+      await this.#sleep(pause, (wake) => {
+        this.#wake = wake
+      })
       if (libp2p.status !== 'started') return
     }
   }
@@ -106,25 +151,43 @@ export class Search {
   /** Connected peers are asked when they are met as neighbours; the others have to be dialled first. */
   async #meet(id: PeerId, addresses: readonly Multiaddr[]): Promise<void> {
     const { libp2p, driver } = this.#context
-    if (driver.isBanned(peerKey(id.toString())) || libp2p.getConnections(id).length > 0) return
+    const peer = peerKey(id.toString())
+    if (driver.isBanned(peer) || libp2p.getConnections(id).length > 0 || this.#rests(peer)) return
     if (addresses.length > 0)
       await libp2p.peerStore.merge(id, { multiaddrs: [...addresses] }).catch(() => undefined)
-    await this.#dial(id)
+    if (!(await this.#dial(id))) this.#resting.set(peer, performance.now() + STRANGER_REST_MS)
   }
 
-  async #dial(peer: PeerId | Multiaddr): Promise<void> {
+  /** One that had it is worth every try. */
+  #rests(peer: PeerKey): boolean {
+    return !this.#found.has(peer) && performance.now() < (this.#resting.get(peer) ?? 0)
+  }
+
+  /** Also through a relay, where libp2p would dial again. */
+  #isConnected(address: Multiaddr): boolean {
+    const id = peerOf(address)
+    return id !== undefined && this.#context.libp2p.getConnections(peerIdFromString(id)).length > 0
+  }
+
+  /** Whether it was reached. */
+  async #dial(peer: PeerId | Multiaddr): Promise<boolean> {
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
     try {
       await this.#context.libp2p.dial(peer, { signal })
-    } catch {
+      this.#problem = undefined
+      return true
+    } catch (thrown) {
       // a peer that cannot be dialled is not there; the next round may name it with other addresses
+      if (!this.#stopping.signal.aborted) this.#problem = dialProblem(thrown)
+      return false
     }
   }
 
-  #sleep(ms: number): Promise<void> {
+  #sleep(ms: number, onTimer: (wake: () => void) => void = () => {}): Promise<void> {
     const { signal } = this.#stopping
     return new Promise((resolve) => {
       const timer = setTimeout(done, ms)
+      onTimer(done)
       function done(): void {
         clearTimeout(timer)
         signal.removeEventListener('abort', done)
@@ -133,4 +196,13 @@ export class Search {
       signal.addEventListener('abort', done)
     })
   }
+}
+
+/** One line, of the first of several addresses. */
+function dialProblem(thrown: unknown): string {
+  const first = thrown instanceof AggregateError ? thrown.errors[0] : thrown
+  if (!(first instanceof Error)) return printable(String(first))
+  return first.name === 'TimeoutError' || first.name === 'AbortError'
+    ? 'no answer in time'
+    : printable(first.message)
 }

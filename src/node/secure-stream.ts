@@ -21,8 +21,9 @@ export class SecureStream extends AbstractMessageStream {
   /** Ends when the transport has closed after the socket. */
   #closing: Promise<void> | undefined
 
-  constructor(transport: MessageStream, socket: TLSSocket) {
-    const { log, inactivityTimeout, maxReadBufferLength, direction } = transport
+  /** `direction` is the handshake's: of two that dial each other at once, one acts as if it had been dialled. */
+  constructor(transport: MessageStream, socket: TLSSocket, direction: MessageStream['direction']) {
+    const { log, inactivityTimeout, maxReadBufferLength } = transport
     super({ log, inactivityTimeout, maxReadBufferLength, direction })
     this.#transport = transport
     this.#socket = socket

@@ -4,19 +4,27 @@
  */
 import { base32 } from 'multiformats/bases/base32'
 import { CID } from 'multiformats/cid'
-import { parseCid, rootKeyOf } from '../core/cid.ts'
+import type { Manifest } from '../content/manifest.ts'
+import { isTorrentRoot, parseCid, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { PeerKey, RootKey } from '../core/types.ts'
 import type { ShareRow, Store } from '../store/types.ts'
+import { parseInfoHash } from '../torrent/torrent-root.ts'
+import { DiskWatch, type Watched } from './disk-watch.ts'
 import type { Readers } from './readers.ts'
+import type { RunningTransfer } from './running-transfer.ts'
 import type { SearchContext } from './search.ts'
 import { describeShare } from './status.ts'
+import { requestOfRow, rowOfTorrent } from './torrent-gets.ts'
+import { type TorrentRequest, TorrentTransfer } from './torrent-transfer.ts'
+import type { TorrentWire } from './torrent-wire.ts'
 import type { Traffic } from './traffic.ts'
 import { Transfer, type TransferRequest } from './transfer.ts'
-import type { BannedPeer, ShareInfo } from './types.ts'
+import type { BannedPeer, DiscoveryInfo, ShareInfo } from './types.ts'
+import type { WebSeeds } from './web-seeds.ts'
 
-/** File roots announced beside the root of a directory; each costs a lookup, and the root alone finds the tree. */
-const MOST_FILE_ROOTS = 1_000
+/** File roots announced beside the root of a directory; each costs a lookup a day, and the root alone finds the tree. */
+const MOST_FILE_ROOTS = 10_000
 
 export interface SharesContext extends SearchContext {
   readonly store: Store
@@ -24,36 +32,56 @@ export interface SharesContext extends SearchContext {
   readonly traffic: Traffic
   /** The peer has the root. */
   join(root: RootKey, peer: PeerKey): void
+  joinTorrent(root: RootKey, link: string, manifest: Promise<Manifest>, signal: AbortSignal): Promise<void>
+  checkTorrent(row: ShareRow): Promise<void>
+  readonly webSeeds: WebSeeds
+  readonly torrentWire: TorrentWire
   addressOf(peer: string): string | undefined
+  /** How its BitTorrent peers are found. */
+  discoveryOf(root: RootKey): readonly DiscoveryInfo[]
   onChange(root: RootKey): void
   readonly log: (line: string) => void
 }
 
 type NoticeListener = (notice: ShareError) => void
 
+interface Waiting {
+  readonly request: { readonly stream?: boolean }
+  readonly signal: AbortSignal | undefined
+  readonly onNotice: NoticeListener
+}
+
 export class Shares {
   readonly #context: SharesContext
-  readonly #transfers = new Map<RootKey, Transfer>()
+  readonly #transfers = new Map<RootKey, RunningTransfer>()
   readonly #banned = new Map<RootKey, BannedPeer[]>()
   readonly #notices = new Map<RootKey, Set<NoticeListener>>()
   /** How many `get`s wait for each transfer; the last one that gives up pauses it. */
   readonly #waiting = new Map<RootKey, number>()
+  readonly #disk: DiskWatch
 
   constructor(context: SharesContext) {
     this.#context = context
     context.store.onDamage((root) => this.#onDamage(root))
+    this.#disk = new DiskWatch({
+      downloads: () => [...this.#transfers.values()].map((transfer) => this.#watched(transfer)),
+      starve: (root, error) => this.#transfers.get(root)?.giveUp(error),
+      resume: (root) => this.resume(root),
+      log: context.log,
+    })
   }
 
   /** Takes up what the last run left: unfinished downloads go on, complete shares are announced. */
   resumeAll(): void {
     for (const row of this.#context.store.shares()) {
       if (row.paused || row.damaged.length > 0) continue
-      if (row.phase === 'complete') this.announce(row.root)
-      else this.#start(row.root, requestOf(row))
+      if (row.phase === 'complete' && !isTorrentRoot(row.root)) this.announce(row.root)
+      else this.#goOn(row)
     }
   }
 
   async stop(): Promise<void> {
+    this.#disk.stop()
     const reason = new ShareError(
       'INTERRUPTED',
       'the daemon was stopped',
@@ -65,17 +93,18 @@ export class Shares {
 
   // --- looking
 
-  /** The row that a person means by a CID. @throws ShareError BAD_CID, NOT_FOUND */
+  /** The row that a person means by a CID, or an info hash. @throws ShareError BAD_CID, NOT_FOUND */
   find(text: string): ShareRow {
-    const root = rootKeyOf(parseCid(text))
-    const row = this.#context.store.share(root)
+    const hashes = parseInfoHash(text)
+    const { store } = this.#context
+    const row = hashes === undefined ? store.share(rootKeyOf(parseCid(text))) : rowOfTorrent(store, hashes)
     if (row === undefined)
       throw new ShareError('NOT_FOUND', `there is no share ${text} here`, '`share status` lists them')
     return row
   }
 
   describe(root: RootKey): ShareInfo | undefined {
-    const { store, driver, traffic, routing, addressOf } = this.#context
+    const { store, driver, traffic, routing, addressOf, discoveryOf, webSeeds } = this.#context
     const row = store.share(root)
     if (row === undefined) return undefined
     return describeShare({
@@ -85,7 +114,9 @@ export class Shares {
       traffic,
       banned: this.#banned.get(root) ?? [],
       announced: routing.announced(cidOf(root)),
+      discovery: discoveryOf(root),
       addressOf,
+      problemOf: (of, peer) => webSeeds.problem(of, peer),
     })
   }
 
@@ -105,11 +136,28 @@ export class Shares {
     onNotice: NoticeListener,
   ): Promise<ShareRow> {
     const root = rootKeyOf(request.root)
+    return this.#complete(root, () => this.#start(root, request), { request, signal, onNotice })
+  }
+
+  /** The same, of a torrent; what has come of it is a share of another root. */
+  async completeTorrent(
+    root: RootKey,
+    request: TorrentRequest,
+    signal: AbortSignal | undefined,
+    onNotice: NoticeListener,
+  ): Promise<ShareRow> {
+    return this.#complete(root, () => this.#startTorrent(root, request), { request, signal, onNotice })
+  }
+
+  async #complete(
+    root: RootKey,
+    start: () => RunningTransfer,
+    { request, signal, onNotice }: Waiting,
+  ): Promise<ShareRow> {
     const row = this.#context.store.share(root)
     if (row?.paused === true) await this.#context.store.update(root, { paused: false })
     const running = this.#transfers.get(root)
-    const transfer =
-      running !== undefined && running.state !== 'failed' ? running : this.#start(root, request)
+    const transfer = running !== undefined && running.state !== 'failed' ? running : start()
     if (request.stream === true) transfer.stream()
     const listeners = this.#notices.get(root) ?? new Set()
     this.#notices.set(root, listeners.add(onNotice))
@@ -143,10 +191,10 @@ export class Shares {
     await this.#context.store.update(root, { paused: false })
     const row = this.#context.store.share(root)
     if (row === undefined) return
-    if (row.phase === 'complete') this.announce(root)
+    if (row.phase === 'complete' && !isTorrentRoot(root)) this.announce(root)
     else {
       await this.#clearFailed(root)
-      if (!this.#transfers.has(root)) this.#start(root, requestOf(row))
+      if (!this.#transfers.has(root)) this.#goOn(row)
     }
     this.#context.onChange(root)
   }
@@ -181,11 +229,14 @@ export class Shares {
     // what is one file is its own root
     if ((store.share(root)?.entries ?? 0) <= 1) return
     const manifest = await store.manifest(root)
-    const files = manifest?.entries.filter((entry) => entry.kind === 'file' && entry.path !== '') ?? []
-    for (const file of files.slice(0, MOST_FILE_ROOTS)) {
-      if (store.share(root)?.phase !== 'complete' || file.kind !== 'file') return
-      await routing.announce(file.cid)
-    }
+    const files = manifest?.entries.flatMap((entry) => (entry.kind === 'file' ? [entry.cid] : [])) ?? []
+    const cids = files.slice(0, MOST_FILE_ROOTS)
+    await routing.announceMany(cids, () => this.#isGivenOut(root))
+  }
+
+  #isGivenOut(root: RootKey): boolean {
+    const row = this.#context.store.share(root)
+    return row?.phase === 'complete' && !row.paused && row.damaged.length === 0
   }
 
   ban(root: RootKey, banned: BannedPeer): void {
@@ -193,21 +244,38 @@ export class Shares {
     this.#context.onChange(root)
   }
 
+  /** A download of an earlier run. */
+  #goOn(row: ShareRow): void {
+    const { torrent } = row
+    if (torrent !== undefined && isTorrentRoot(row.root))
+      this.#startTorrent(row.root, requestOfRow({ ...row, torrent }))
+    else this.#start(row.root, requestOf(row))
+  }
+
   #start(root: RootKey, request: TransferRequest): Transfer {
-    const transfer = new Transfer(
-      {
-        ...this.#context,
-        onFirstPiece: () => this.announce(root),
-        onState: (changed) => this.#onState(changed),
-        onNotice: (_, notice) => {
-          for (const listener of this.#notices.get(root) ?? []) listener(notice)
-        },
-      },
-      root,
-      request,
-    )
+    const context = { ...this.#context, ...this.#reports(root), onFirstPiece: () => this.announce(root) }
+    const transfer = new Transfer(context, root, request)
     this.#transfers.set(root, transfer)
     return transfer.start()
+  }
+
+  #startTorrent(root: RootKey, request: TorrentRequest): TorrentTransfer {
+    const transfer = new TorrentTransfer({ ...this.#context, ...this.#reports(root) }, root, request)
+    this.#transfers.set(root, transfer)
+    return transfer.start()
+  }
+
+  #reports(root: RootKey): {
+    onState(transfer: RunningTransfer, row?: ShareRow): void
+    onNotice(transfer: RunningTransfer, notice: ShareError): void
+  } {
+    return {
+      onState: (changed, row) => this.#onState(changed, row),
+      onNotice: (_, notice) => {
+        this.#context.log(`${root}: ${notice.message}`)
+        for (const listener of this.#notices.get(root) ?? []) listener(notice)
+      },
+    }
   }
 
   async #stopTransfer(root: RootKey, reason: ShareError): Promise<void> {
@@ -223,13 +291,25 @@ export class Shares {
       await this.#stopTransfer(root, transfer.error)
   }
 
-  #onState(transfer: Transfer): void {
+  /** @param row the share that came of it, where its root is another one */
+  #onState(transfer: RunningTransfer, row?: ShareRow): void {
     if (transfer.state === 'complete') {
       this.#transfers.delete(transfer.root)
-      this.announce(transfer.root)
+      if (row === undefined || !row.paused) this.announce(row?.root ?? transfer.root)
+      if (row !== undefined) this.#context.onChange(row.root)
     }
     if (transfer.error !== undefined) this.#context.log(`${transfer.root}: ${transfer.error.message}`)
     this.#context.onChange(transfer.root)
+  }
+
+  #watched({ root, path, state, error, progress }: RunningTransfer): Watched {
+    const row = this.#context.store.share(root)
+    return {
+      root,
+      path: row?.path ?? path,
+      starved: state === 'failed' && error?.code === 'DISK_FULL',
+      lacks: Math.max(0, (row?.size ?? 0) - progress.have),
+    }
   }
 
   #onDamage(root: RootKey): void {
@@ -250,7 +330,8 @@ function givenUp(signal: AbortSignal | undefined): boolean {
 }
 
 function requestOf(row: ShareRow): TransferRequest {
-  return { root: cidOf(row.root), name: row.name, path: row.path, peers: row.peers }
+  const { name, path, peers, magnet } = row
+  return { root: cidOf(row.root), name, path, peers, ...(magnet !== undefined && { magnet }) }
 }
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

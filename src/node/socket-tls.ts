@@ -56,7 +56,8 @@ class SocketTls implements ConnectionEncrypter {
     }
     await takeOver(connection, socket)
     const secure = new TLSSocket(socket, { ...settings, ALPNCallback, isServer: true, requestCert: true })
-    return this.#secured(connection, socket, secure, options, () => chosen)
+    endTogether(socket, secure)
+    return this.#secured(connection, 'inbound', secure, options, () => chosen)
   }
 
   async secureOutbound(
@@ -68,7 +69,8 @@ class SocketTls implements ConnectionEncrypter {
     const settings = await this.#settings(options)
     await takeOver(connection, socket)
     const secure = connect({ ...settings, socket })
-    return this.#secured(connection, socket, secure, options, () => secure.alpnProtocol || undefined)
+    endTogether(socket, secure)
+    return this.#secured(connection, 'outbound', secure, options, () => secure.alpnProtocol || undefined)
   }
 
   async #settings(options: SecureConnectionOptions) {
@@ -87,19 +89,18 @@ class SocketTls implements ConnectionEncrypter {
 
   async #secured(
     connection: MessageStream,
-    socket: Socket,
+    direction: MessageStream['direction'],
     secure: TLSSocket,
     { signal, remotePeer: expected }: SecureConnectionOptions,
     protocol: () => string | undefined,
   ): Promise<SecuredConnection> {
     // an error ends the handshake, or the stream; between the two nobody listens
     secure.on('error', () => {})
-    endTogether(socket, secure)
     try {
       const remotePeer = await handshake(secure, expected, signal)
       const streamMuxer = this.#muxer(protocol())
       return {
-        connection: new SecureStream(connection, secure),
+        connection: new SecureStream(connection, secure, direction),
         remotePeer,
         ...(streamMuxer === undefined ? {} : { streamMuxer }),
       }

@@ -1,25 +1,29 @@
 /** What a share looks like from outside: its row in the catalogue, its transfer if one runs, and its traffic. */
-import { peerKey } from '../core/types.ts'
+import { type PeerKey, peerKey, type RootKey } from '../core/types.ts'
 import type { ShareRow } from '../store/types.ts'
 import type { PeerView } from '../swarm/events.ts'
-import { isGateway } from './http-wire.ts'
+import { isGateway } from './peer-kind.ts'
+import type { RunningTransfer } from './running-transfer.ts'
+import { mismatchOf } from './torrent-share.ts'
 import type { PeerTraffic, Traffic } from './traffic.ts'
-import type { Transfer } from './transfer.ts'
-import type { BannedPeer, PeerInfo, ShareInfo, ShareState } from './types.ts'
+import type { BannedPeer, DiscoveryInfo, PeerInfo, ShareInfo, ShareState } from './types.ts'
 
 export interface ShareView {
   readonly row: ShareRow
-  readonly transfer: Transfer | undefined
+  readonly transfer: RunningTransfer | undefined
   /** Those who take part in its swarm. */
   readonly members: readonly PeerView[]
   readonly traffic: Traffic
   readonly banned: readonly BannedPeer[]
   readonly announced: boolean
+  readonly discovery: readonly DiscoveryInfo[]
   addressOf(peer: string): string | undefined
+  /** Why a source is not asked now. */
+  problemOf(root: RootKey, peer: PeerKey): string | undefined
 }
 
 export function describeShare(view: ShareView): ShareInfo {
-  const { row, transfer, banned, announced } = view
+  const { row, transfer, banned, announced, discovery } = view
   const complete = row.phase === 'complete'
   const moving = transfer?.progress
   const peers = peersOf(view)
@@ -42,19 +46,28 @@ export function describeShare(view: ShareView): ShareInfo {
     limits: row.limits,
     error: transfer?.error?.toJSON(),
     announced,
+    ...(transfer?.search !== undefined && !complete && { search: transfer.search }),
+    discovery,
+    infoHashes: {
+      ...(row.torrent?.v1 && { v1: row.torrent.v1 }),
+      ...(row.torrent?.v2 && { v2: row.torrent.v2 }),
+    },
+    only: row.torrent?.only ?? [],
+    mismatch: mismatchOf(row),
   }
 }
 
-function stateOf(row: ShareRow, transfer: Transfer | undefined): ShareState {
+function stateOf(row: ShareRow, transfer: RunningTransfer | undefined): ShareState {
   if (row.damaged.length > 0) return 'damaged'
   if (transfer?.state === 'failed') return 'failed'
   if (row.paused) return 'paused'
   if (row.phase === 'complete') return 'seeding'
-  return transfer?.state === 'downloading' ? 'downloading' : 'resolving'
+  if (transfer?.state === 'downloading' || transfer?.state === 'checking') return transfer.state
+  return 'resolving'
 }
 
 /** Those who take part, then those who were only found so far. */
-function peersOf({ row, members, traffic, transfer, addressOf }: ShareView): PeerInfo[] {
+function peersOf({ row, members, traffic, transfer, addressOf, problemOf }: ShareView): PeerInfo[] {
   const moved = new Map<string, Omit<PeerTraffic, 'peer'>>(
     traffic.peers(row.root).map(({ peer, ...figures }) => [peer, figures]),
   )
@@ -67,8 +80,15 @@ function peersOf({ row, members, traffic, transfer, addressOf }: ShareView): Pee
     // to the scheduler they are alike
     wire: isGateway(peerKey(peer)) ? 'http' : view.wire,
     address: addressOf(peer),
+    via: wayOf(peer, addressOf(peer)),
+    problem: problemOf(row.root, peerKey(peer)),
     ...(moved.get(peer) ?? NOTHING),
   }))
+}
+
+function wayOf(peer: string, address: string | undefined): PeerInfo['via'] {
+  if (address === undefined || isGateway(peerKey(peer))) return undefined
+  return address.includes('/p2p-circuit') ? 'relayed' : 'direct'
 }
 
 const NOTHING = { uploaded: 0, downloaded: 0, rates: { up: 0, down: 0 } }

@@ -12,18 +12,23 @@ import type { PeerView, SwarmAction, SwarmEvent, Wire } from '../swarm/events.ts
 import { Scheduler } from '../swarm/scheduler.ts'
 import type { ArrivingPieces } from './arriving-pieces.ts'
 import type { BitswapWire } from './bitswap-wire.ts'
-import { type HttpWire, isGateway } from './http-wire.ts'
+import type { HttpWire } from './http-wire.ts'
 import type { Joining } from './joining.ts'
-import { type DownloadPort, type OpenSwarm, OpenSwarms, wholeSwarm } from './open-swarms.ts'
+import { type DownloadPort, type OpenSwarm, OpenSwarms, type PieceSource, wholeSwarm } from './open-swarms.ts'
+import { isGateway, isTorrentPeer } from './peer-kind.ts'
 import type { Readers } from './readers.ts'
 import type { ShareWire } from './share-wire.ts'
+import type { TorrentWire } from './torrent-wire.ts'
 import type { BannedPeer } from './types.ts'
+import type { WebSeeds } from './web-seeds.ts'
 
 /** What the driver drives. They call back into it, so they come second. */
 export interface Driven {
   readonly bitswap: BitswapWire
   readonly share: ShareWire
   readonly http: HttpWire
+  readonly torrent: TorrentWire
+  readonly webSeeds: WebSeeds
   readonly joining: Joining
   readonly arriving: ArrivingPieces
   readonly readers: Readers
@@ -86,16 +91,15 @@ export class SwarmDriver {
   // --- the life of a swarm
 
   /** A download begins. */
-  open(root: RootKey, download: DownloadPort, read: OpenSwarm['read']): void {
+  open(root: RootKey, download: DownloadPort, source: PieceSource): void {
     this.close(root)
-    const { pieces } = download
     this.swarms.add({
       root,
-      pieces,
+      pieces: download.pieces,
       have: new Bitfield(0),
       final: false,
       download,
-      read,
+      ...source,
       shares: new Set([root]),
     })
     this.dispatch({ type: 'opened', root, sizes: [], have: [], final: false })
@@ -143,6 +147,7 @@ export class SwarmDriver {
       if (swarm.root !== root && !swarm.shares.has(root)) continue
       this.#wires.joining.closed(swarm.root)
       this.#wires.share.close(swarm.root)
+      this.#wires.torrent.close(swarm.root)
       this.#wires.http.close(swarm)
       this.#wires.bitswap.close(swarm)
       this.#wires.arriving.close(swarm.root)
@@ -191,7 +196,7 @@ export class SwarmDriver {
   }
 
   #act(action: SwarmAction): void {
-    const { arriving, bitswap, share } = this.#wires
+    const { arriving, bitswap, share, torrent } = this.#wires
     const swarm = 'root' in action ? this.swarms.get(action.root) : undefined
     switch (action.type) {
       case 'verify-and-store':
@@ -203,12 +208,14 @@ export class SwarmDriver {
       case 'have':
         bitswap.tellHave(action.root, action.piece)
         share.act(action)
+        torrent.act(action)
         break
       case 'expect':
       case 'expect-no-more':
         share.act(action)
         break
       case 'ban':
+        if (isTorrentPeer(action.peer)) torrent.banned(action.root, action.peer)
         this.#options.onBan(action.root, { id: action.peer, reason: action.reason })
         break
       case 'completed':
@@ -220,9 +227,12 @@ export class SwarmDriver {
   }
 
   #actOnPeer(action: PeerAction, wire: Wire | undefined): void {
-    const { bitswap, http, share } = this.#wires
-    if (isGateway(action.peer)) http.act(action)
-    else if (wire === 'bitswap') bitswap.act(action)
+    const { bitswap, http, share, torrent, webSeeds } = this.#wires
+    if (webSeeds.isSeed(action.root, action.peer)) webSeeds.act(action)
+    else if (isGateway(action.peer)) http.act(action)
+    else if (isTorrentPeer(action.peer)) {
+      if (isOnPeerWire(action)) torrent.act(action)
+    } else if (wire === 'bitswap') bitswap.act(action)
     else if (wire !== undefined && isOnPeerWire(action)) share.act(action)
   }
 

@@ -4,7 +4,7 @@
  */
 import { multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
-import { parseCid, printable } from '../core/cid.ts'
+import { parseCid, printable, readCid } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { parseMagnet } from '../torrent/magnet.ts'
 import { checkNamespace, isContentUrl, isGatewayUrl, parseContentUrl } from './content-url.ts'
@@ -16,6 +16,8 @@ export interface Target {
   /** What to call it when nobody says otherwise. */
   readonly name: string | undefined
   readonly peers: readonly string[]
+  /** The link itself, where it names a torrent beside the root; then the root is what that holds. */
+  readonly magnet?: string
 }
 
 /** Longer ones are not made by hand, nor by any program. */
@@ -26,6 +28,18 @@ export function parseTarget(text: string): Target {
   if (text.length > MOST_LENGTH) throw badLink(text, 'it is too long', HOW_TO_LINK)
   if (text.startsWith('magnet:')) return parseLink(text)
   return isContentUrl(text) ? parseUrl(text) : parsePath(text)
+}
+
+/** Whether it is a path below a CID, rather than one on the disk. */
+export function isContent(text: string): boolean {
+  if (/^\/?ip[fn]s\//.test(text)) return true
+  const [first = ''] = text.split('/')
+  try {
+    readCid(first)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** @throws ShareError BAD_ADDRESS unless it is a multiaddr that ends in a peer id */
@@ -51,8 +65,11 @@ export function checkSource(address: string): string {
 function parseLink(text: string): Target {
   const { content, name, multiaddrs, v1, v2 } = parseMagnet(text)
   if (content === undefined) throw withoutCid(text, v1 !== undefined || v2 !== undefined)
+  const target = parsePath(content)
+  const isTorrent = (v1 !== undefined || v2 !== undefined) && target.path.length === 0
   return {
-    ...parsePath(content),
+    ...target,
+    ...(isTorrent && { magnet: text }),
     name: name === undefined ? undefined : safeName(name),
     peers: multiaddrs.map(checkPeerAddress),
   }
@@ -64,7 +81,7 @@ function parseUrl(text: string): Target {
   return name === undefined ? target : { ...target, name: safeName(name) }
 }
 
-function parsePath(text: string): Target {
+export function parsePath(text: string): Target {
   const [first = '', ...rest] = text.split('/')
   if (first !== '' || rest.length === 0) return targetAt(first, rest, text)
   const [namespace = '', cid = '', ...path] = rest
@@ -86,7 +103,7 @@ function targetAt(cid: string, segments: readonly string[], text: string): Targe
 }
 
 /** A stranger's name may only name one entry of the directory that it is put in. */
-function safeName(name: string): string | undefined {
+export function safeName(name: string): string | undefined {
   const clean = printable(name.replaceAll(/[/\\]/g, '_'), 200).trim()
   return clean === '' || clean === '.' || clean === '..' ? undefined : clean
 }
@@ -94,10 +111,8 @@ function safeName(name: string): string | undefined {
 const HOW_TO_LINK = '`share link CID` prints one; copy it whole, in quotes'
 
 function withoutCid(text: string, isTorrent: boolean): ShareError {
-  if (!isTorrent) return badLink(text, 'it carries no CID', HOW_TO_LINK)
-  const hint =
-    'what only BitTorrent peers have cannot be fetched yet; a link that `share link` printed carries both'
-  return badLink(text, 'it names a torrent, but no CID', hint)
+  if (!isTorrent) return badLink(text, 'it carries neither a CID nor an info hash', HOW_TO_LINK)
+  return badLink(text, 'it names a torrent, but no CID', '`share get` it first; what has come has a CID')
 }
 
 function badLink(text: string, reason: string, hint: string): ShareError {

@@ -10,7 +10,7 @@ import type { RootKey } from '../core/types.ts'
 import type { DigestKind, ShareRow, Store } from '../store/types.ts'
 import { decodeDigests, encodeDigests } from '../torrent/digest-row.ts'
 import { digestPieces } from '../torrent/digesting.ts'
-import { SHA1_BYTES, type TorrentInfo, type TorrentVersion } from '../torrent/info.ts'
+import { type InfoHashes, SHA1_BYTES, type TorrentInfo, type TorrentVersion } from '../torrent/info.ts'
 import type { Layout, Placed } from '../torrent/layout.ts'
 import { formatMagnet } from '../torrent/magnet.ts'
 import { writeMetainfo } from '../torrent/metainfo.ts'
@@ -32,12 +32,20 @@ interface Hashing {
 
 export class Torrents {
   readonly #store: Store
+  readonly #trackers: readonly string[]
+  readonly #onMade: (root: RootKey) => void
   readonly #stopping = new AbortController()
   /** The pass of each root that runs or waits last: two never read the same bytes at once. */
   readonly #passes = new Map<RootKey, Promise<unknown>>()
 
-  constructor(store: Store) {
+  /**
+   * @param trackers of every share's torrents
+   * @param onMade a share got info hashes that it had not
+   */
+  constructor(store: Store, trackers: readonly string[], onMade: (root: RootKey) => void) {
     this.#store = store
+    this.#trackers = trackers
+    this.#onMade = onMade
   }
 
   /** Ends passes under way; what they have is kept. Resolves when they have ended. */
@@ -49,20 +57,27 @@ export class Torrents {
   /**
    * A link with everything that names the share. Where it cannot have info hashes, it is the CID's alone, and the notice
    * says why.
+   * @param addresses where this node is found, by libp2p and by BitTorrent
    */
-  async link(row: ShareRow, addresses: readonly string[], options: Api.LinkOptions): Promise<string> {
-    const { torrent = true, onProgress, ...hashing } = options
+  async link(
+    row: ShareRow,
+    addresses: { readonly multiaddrs: readonly string[]; readonly peers: readonly string[] },
+    options: Api.LinkOptions,
+  ): Promise<string> {
+    const { torrent = true, onProgress, trackers: _, ...hashing } = options
+    const { multiaddrs, peers } = addresses
     const names = {
       content: row.root,
-      multiaddrs: addresses,
+      multiaddrs,
       ...(row.name !== row.root && { name: row.name }),
     }
     if (!torrent) return formatMagnet(names)
     try {
       const { hashes } = (
-        await this.#written(row, 'hybrid', { ...hashing, ...(onProgress && { onProgress }) })
+        await this.written(row, 'hybrid', { ...hashing, ...(onProgress && { onProgress }) })
       ).info
-      return formatMagnet({ ...names, v1: hashes.v1, v2: hashes.v2 })
+      const trackers = this.#trackersOf(row)
+      return formatMagnet({ ...names, v1: hashes.v1, v2: hashes.v2, peers, trackers })
     } catch (thrown) {
       if (!(thrown instanceof ShareError) || !WITHOUT_HASHES.has(thrown.code)) throw thrown
       onProgress?.({ done: 0, total: row.size, notice: thrown.toJSON() })
@@ -72,32 +87,51 @@ export class Torrents {
 
   /** @throws ShareError CONFLICT while it is not complete, UNSUPPORTED, VERIFICATION_FAILED, INTERRUPTED */
   async torrent(row: ShareRow, { version = 'hybrid', ...hashing }: Api.TorrentOptions): Promise<Api.Torrent> {
-    const { info, written } = await this.#written(row, version, hashing)
+    const { info, written } = await this.written(row, version, hashing)
     return {
       cid: row.root,
       name: info.name,
       version,
       pieceLength: info.pieceLength,
       pieces: info.pieces,
-      infoHashes: {
-        ...(info.hashes.v1 && { v1: hex(info.hashes.v1) }),
-        ...(info.hashes.v2 && { v2: hex(info.hashes.v2) }),
-      },
-      bytes: writeMetainfo(written),
+      infoHashes: hexOf(info.hashes),
+      // each stands in for the one before
+      bytes: writeMetainfo(written, { trackers: this.#trackersOf(row).map((url) => [url]) }),
     }
   }
 
-  async #written(
+  /** The user's own for this share, then those for all. */
+  #trackersOf({ trackers }: ShareRow): string[] {
+    return [...new Set([...trackers, ...this.#trackers])]
+  }
+
+  /**
+   * The torrent of a share, from the digests that are kept, or by reading all of it. From then on it may be called by it.
+   * @throws ShareError as `torrent` does
+   */
+  async written(
     row: ShareRow,
     version: TorrentVersion,
-    hashing: Hashing,
+    hashing: Hashing = {},
   ): Promise<{ written: WrittenInfo; info: TorrentInfo }> {
     const whole = await this.#whole(row)
     const layout = shareLayout(whole.manifest, version)
     const digests = await this.#digests(whole, layout, version, hashing)
     const written = writeInfo({ name: row.name, version, layout, digests })
     // as every client will: what we would refuse we do not hand out
-    return { written, info: readInfo(written.bytes) }
+    const info = readInfo(written.bytes)
+    await this.#remember(row.root, info)
+    return { written, info }
+  }
+
+  async #remember(root: RootKey, { version, hashes }: TorrentInfo): Promise<void> {
+    const { torrents = [] } = this.#store.share(root) ?? {}
+    const made = { version, ...hexOf(hashes) }
+    if (torrents.some((known) => known.v1 === made.v1 && known.v2 === made.v2)) return
+    await this.#store.update(root, {
+      torrents: [...torrents.filter((each) => each.version !== version), made],
+    })
+    this.#onMade(root)
   }
 
   async #whole(row: ShareRow): Promise<Whole> {
@@ -187,6 +221,10 @@ const WITHOUT_HASHES: ReadonlySet<string> = new Set(['CONFLICT', 'UNSUPPORTED', 
 
 function isWhole({ sha1s }: PieceDigests, { pieces }: Layout): boolean {
   return sha1s.length === pieces * SHA1_BYTES
+}
+
+function hexOf({ v1, v2 }: InfoHashes): { v1?: string; v2?: string } {
+  return { ...(v1 && { v1: hex(v1) }), ...(v2 && { v2: hex(v2) }) }
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

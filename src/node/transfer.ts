@@ -6,6 +6,7 @@
 import type { CID } from 'multiformats/cid'
 import type { Manifest } from '../content/manifest.ts'
 import { type WalkEvent, walkManifest } from '../content/walk.ts'
+import { RAW } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { PeerKey, RootKey } from '../core/types.ts'
 import { FetchSession } from '../exchange/bitswap/node-fetcher.ts'
@@ -13,15 +14,16 @@ import type { Download, ShareRow, Store } from '../store/types.ts'
 import { fetchBlock } from './fetch-block.ts'
 import type { DownloadPort } from './open-swarms.ts'
 import type { Readers } from './readers.ts'
+import type { RunningTransfer, TransferState } from './running-transfer.ts'
 import { Search, type SearchContext } from './search.ts'
+import { nobodyFound } from './search-steps.ts'
+import type { SearchInfo } from './types.ts'
 
 /** After this long with nobody found, the user is told; the search goes on. */
 const NOBODY_AFTER_MS = 30_000
 
 /** Pieces looked up in the store at once, before they are asked of the network. */
 const LOOKUPS_AT_ONCE = 16
-
-export type TransferState = 'resolving' | 'downloading' | 'complete' | 'stopped' | 'failed'
 
 export interface TransferRequest {
   readonly root: CID
@@ -30,6 +32,8 @@ export interface TransferRequest {
   readonly peers: readonly string[]
   /** Fetch it in file order. */
   readonly stream?: boolean
+  /** A link that names a torrent of the same content. */
+  readonly magnet?: string
 }
 
 export interface TransferContext extends SearchContext {
@@ -37,19 +41,25 @@ export interface TransferContext extends SearchContext {
   readonly readers: Readers
   /** The peer has the root. */
   join(root: RootKey, peer: PeerKey): void
+  /** Fetches from the peers of a link's torrent, too; resolves when that begins. */
+  joinTorrent(root: RootKey, link: string, manifest: Promise<Manifest>, signal: AbortSignal): Promise<void>
+  /** Whether the torrent that its link named is what came. */
+  checkTorrent(row: ShareRow): Promise<void>
   /** The first verified piece is here. */
   onFirstPiece(root: CID): void
-  onState(transfer: Transfer): void
-  onNotice(transfer: Transfer, notice: ShareError): void
+  onState(transfer: RunningTransfer): void
+  onNotice(transfer: RunningTransfer, notice: ShareError): void
 }
 
-export class Transfer {
+export class Transfer implements RunningTransfer {
   readonly root: RootKey
   readonly request: TransferRequest
   readonly #context: TransferContext
   readonly #search: Search
   readonly #session = new FetchSession()
   readonly #stopping = new AbortController()
+  /** The DAG is known to its end. */
+  readonly #walked = Promise.withResolvers<void>()
   readonly #settled = Promise.withResolvers<ShareRow>()
   readonly #nobody: NodeJS.Timeout
   #download: Download | undefined
@@ -70,6 +80,10 @@ export class Transfer {
     this.#nobody = setTimeout(() => this.#sayNobody(), NOBODY_AFTER_MS)
   }
 
+  get path(): string {
+    return this.request.path
+  }
+
   get state(): TransferState {
     return this.#state
   }
@@ -87,6 +101,11 @@ export class Transfer {
       have,
       pieces: { total: pieces.length, have: stored.count },
     }
+  }
+
+  /** How far the search for peers has come. */
+  get search(): SearchInfo {
+    return this.#search.info
   }
 
   /** Those that say they have the root. */
@@ -118,6 +137,11 @@ export class Transfer {
     await this.#close()
   }
 
+  /** Ends it as failed, resumably. */
+  giveUp(error: ShareError): void {
+    this.#fail(error)
+  }
+
   async #run(): Promise<void> {
     const { store, driver } = this.#context
     const { root, name, path, peers } = this.request
@@ -128,11 +152,13 @@ export class Transfer {
     const source = known === undefined ? this.#walk() : { manifest: known, events: whole(known) }
     if (known !== undefined) this.#inlineBytes = known.size - pieceBytes(known)
     this.#manifest = source.manifest
-    driver.open(this.root, this.#port(source.manifest, download), (piece) =>
-      store.readPiece(this.root, piece),
-    )
+    driver.open(this.root, this.#port(source.manifest, download), {
+      leaves: source.manifest.pieces,
+      read: (piece) => store.readPiece(this.root, piece),
+    })
     if (this.request.stream === true) this.stream()
     this.#search.start()
+    void this.#joinTorrent(source.manifest)
     let grown = 0
     for await (const event of source.events) {
       if (event.type === 'entries') await this.#begin(download, source.manifest)
@@ -143,6 +169,30 @@ export class Transfer {
     }
     await download.sealed()
     driver.grow(this.root, grown, [], true)
+    this.#walked.resolve()
+  }
+
+  async #joinTorrent(manifest: Manifest): Promise<void> {
+    const { magnet } = this.request
+    if (magnet === undefined) return
+    await this.#context.store.update(this.root, { magnet })
+    const walked = this.#walked.promise.then(() => manifest)
+    try {
+      await this.#context.joinTorrent(this.root, magnet, walked, this.#stopping.signal)
+    } catch (thrown) {
+      if (!this.#stopping.signal.aborted)
+        this.#context.onNotice(this, ShareError.from(thrown, 'use its torrent'))
+    }
+  }
+
+  /** What the link said by its info hashes is looked at when there is time. */
+  async #checkTorrent(row: ShareRow): Promise<void> {
+    if (row.magnet === undefined) return
+    try {
+      await this.#context.checkTorrent(row)
+    } catch (thrown) {
+      this.#context.onNotice(this, ShareError.from(thrown, 'check its torrent'))
+    }
   }
 
   #walk(): ReturnType<typeof walkManifest> {
@@ -165,7 +215,9 @@ export class Transfer {
 
   /** New pieces of the walk: those on disk or in another share need no network. */
   async #grow(download: Download, manifest: Manifest, from: number): Promise<number> {
-    const elsewhere = await download.extend()
+    const indexed = await download.extend()
+    // a raw root was fetched to be walked
+    const elsewhere = from === 0 && this.request.root.code === RAW ? [0] : indexed
     const to = manifest.pieces.length
     const missing = elsewhere.filter((piece) => !download.have.has(piece))
     for (let at = 0; at < missing.length; at += LOOKUPS_AT_ONCE) {
@@ -199,13 +251,7 @@ export class Transfer {
     return {
       pieces: manifest.pieces,
       session: this.#session,
-      store: async (piece, block) => {
-        // the walk may find a further place for the piece while it is being written
-        for (let written = 0; written !== manifest.pieces.places(piece).length; ) {
-          written = manifest.pieces.places(piece).length
-          await download.writePiece(piece, block)
-        }
-      },
+      store: (piece, block) => download.writePiece(piece, block),
       onFirstPiece: () => this.#context.onFirstPiece(this.request.root),
       onComplete: () => {
         this.#work = this.#work
@@ -224,6 +270,7 @@ export class Transfer {
     clearTimeout(this.#nobody)
     this.#enter('complete')
     this.#settled.resolve(row)
+    void this.#checkTorrent(row)
   }
 
   #fail(error: ShareError): void {
@@ -257,12 +304,7 @@ export class Transfer {
 
   #sayNobody(): void {
     if (this.#search.found > 0) return
-    const hint =
-      'is somebody seeding it, and connected? try --peer with the address that `share id` prints there; the search goes on'
-    this.#context.onNotice(
-      this,
-      new ShareError('NOBODY_HAS_IT', `nobody found yet who has ${this.root}`, hint),
-    )
+    this.#context.onNotice(this, nobodyFound(this.#search.info, 'yet'))
   }
 }
 

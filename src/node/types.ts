@@ -2,8 +2,15 @@
 import type { CID } from 'multiformats/cid'
 import type { ErrorJson } from '../core/errors.ts'
 
-/** Where a root is in its life on this node. */
-export type ShareState = 'resolving' | 'downloading' | 'seeding' | 'paused' | 'damaged' | 'failed'
+/** Where a root is in its life on this node. `checking`: what lies on the disk is read, for what is there, or for the CID. */
+export type ShareState =
+  | 'resolving'
+  | 'checking'
+  | 'downloading'
+  | 'seeding'
+  | 'paused'
+  | 'damaged'
+  | 'failed'
 
 /** Bytes a second, over the last few seconds. */
 export interface Rates {
@@ -17,6 +24,10 @@ export interface PeerInfo {
   /** The protocol by which pieces move between us. */
   readonly wire: 'share' | 'bitswap' | 'bittorrent' | 'http'
   readonly address: string | undefined
+  /** Whether what it sends comes directly or through a relay; undefined where it is not connected, or a gateway. */
+  readonly via: 'direct' | 'relayed' | undefined
+  /** Why it is not asked for now, or not for everything. */
+  readonly problem: string | undefined
   /** How many pieces it says that it has. */
   readonly pieces: number
   /** It serves us only what it offers itself. */
@@ -35,6 +46,22 @@ export interface PeerInfo {
   readonly rates: Rates
 }
 
+/** How it stands with one way of finding a share's BitTorrent peers. */
+export interface DiscoveryInfo {
+  readonly kind: 'tracker' | 'dht' | 'lsd'
+  /** Of a tracker. */
+  readonly url: string | undefined
+  /** What it told the last time. */
+  readonly peers: number | undefined
+  readonly seeders: number | undefined
+  readonly leechers: number | undefined
+  /** Why it told nothing, or what the tracker warns of. */
+  readonly error: string | undefined
+  /** When that was, and when it is asked again; ISO 8601. */
+  readonly last: string | undefined
+  readonly next: string | undefined
+}
+
 export interface BannedPeer {
   readonly id: string
   readonly reason: string
@@ -43,6 +70,18 @@ export interface BannedPeer {
 export interface DamagedFile {
   readonly file: string
   readonly reason: string
+}
+
+/** How far the search for peers has come. */
+export interface SearchInfo {
+  /** `unannounced`: nobody is said to have it; `not dialable`: those who are cannot be; `lacks it`: they do not. */
+  readonly step: 'unannounced' | 'not dialable' | 'lacks it' | 'has it'
+  /** Peers that are said to have it, those of them that were reached, and peers that have it. */
+  readonly said: number
+  readonly reached: number
+  readonly found: number
+  /** Why the last dial failed. */
+  readonly problem?: string
 }
 
 export interface ShareInfo {
@@ -68,12 +107,44 @@ export interface ShareInfo {
   /** Why the state is `failed`. */
   readonly error: ErrorJson | undefined
   readonly announced: boolean
+  /** While it is downloaded. */
+  readonly search?: SearchInfo
+  /** Trackers, DHT and local discovery of BitTorrent, as far as they are used for it. */
+  readonly discovery: readonly DiscoveryInfo[]
+  /** In hex: of the torrent that it is fetched as, or came from. */
+  readonly infoHashes: { readonly v1?: string; readonly v2?: string }
+  /** Patterns of the files that were chosen of that torrent; all where there are none. */
+  readonly only: readonly string[]
+  /** The link named a CID and a torrent, and they are not the same content. */
+  readonly mismatch: string | undefined
 }
 
 export interface NodeIdentity {
   readonly peerId: string
   /** Multiaddrs with the peer id, as others dial them. */
   readonly addresses: readonly string[]
+  readonly reachable: Reachable
+  /** How that is known, as the end of a sentence. */
+  readonly reachableBy: string
+  /** The TCP port for BitTorrent clients, where there is one. */
+  readonly torrentPort?: number
+  /** The node of BitTorrent's DHT, where there is one: its UDP port, and how many nodes it knows. */
+  readonly torrentDht?: { readonly port: number; readonly nodes: number }
+}
+
+/** Whether others reach this node: from everywhere, through a relay, from the networks around it, or not at all. */
+export type Reachable = 'direct' | 'relayed' | 'local only' | 'no'
+
+/** Of a check of `share doctor`; `note`: worth knowing, and nothing is broken. */
+export type Verdict = 'ok' | 'note' | 'warning' | 'failed'
+
+export interface CheckResult {
+  readonly name: string
+  readonly verdict: Verdict
+  /** What is so, in one line. */
+  readonly finding: string
+  /** What to do about it, where there is something. */
+  readonly next?: string
 }
 
 export interface AddOptions {
@@ -81,6 +152,8 @@ export interface AddOptions {
   readonly profile?: ImportProfile
   /** Keep the bytes in the store, for files that will be deleted. */
   readonly copy?: boolean
+  /** A .torrent file, which the path is held against, and served as. */
+  readonly torrent?: string
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: AddProgress) => void
 }
@@ -118,6 +191,8 @@ export interface GetOptions {
   readonly output?: string
   /** Multiaddrs to try first. */
   readonly peers?: readonly string[]
+  /** Of a torrent without a CID only files that match one of these; a pattern without `/` is for names, a directory for all in it. */
+  readonly only?: readonly string[]
   /** Fetch it in file order, so that it can be read from its start while it comes. Peers have less to exchange then. */
   readonly stream?: boolean
   readonly signal?: AbortSignal
@@ -166,6 +241,8 @@ export interface HashProgress {
 export interface LinkOptions {
   /** Without: the CID alone, at once. */
   readonly torrent?: boolean
+  /** URLs of trackers: the share is announced there from now on, and those named before are forgotten. */
+  readonly trackers?: readonly string[]
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: HashProgress) => void
 }
@@ -173,6 +250,8 @@ export interface LinkOptions {
 export interface TorrentOptions {
   /** `hybrid` unless told: for every client but old ones, which refuse it and take `v1`. */
   readonly version?: 'v1' | 'v2' | 'hybrid'
+  /** As for a link. */
+  readonly trackers?: readonly string[]
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: HashProgress) => void
 }
@@ -215,7 +294,7 @@ export interface NodeEvents {
 export interface Node {
   readonly identity: NodeIdentity
   add(path: string, options?: AddOptions): Promise<ShareInfo>
-  /** Downloads a CID, a path under one, or a link; resolves when the bytes are in place and durable. */
+  /** Downloads a CID, a path under one, a link, or a torrent: its file, a URL of it, or its info hash; resolves when the bytes are in place and durable. */
   get(target: string, options?: GetOptions): Promise<ShareInfo>
   /** The content of one file, in order, verified. `range` is inclusive, as in HTTP. */
   cat(target: string, options?: CatOptions): AsyncIterable<Uint8Array>
@@ -246,6 +325,8 @@ export interface Node {
   verify(cid: string, options?: VerifyOptions): Promise<VerifyResult>
   gc(): Promise<GcResult>
   status(): Promise<ShareInfo[]>
+  /** Looks at what may keep others from this node: one result for each check, as it is done. */
+  examine(): AsyncIterable<CheckResult>
   peers(): ConnectedPeer[]
   connect(address: string, options?: { signal?: AbortSignal }): Promise<ConnectedPeer>
   on<K extends keyof NodeEvents>(event: K, listener: (detail: NodeEvents[K]) => void): () => void
@@ -258,6 +339,8 @@ export interface BlocksOptions {
   readonly local?: boolean
   /** Milliseconds that a block is waited for; without, until the signal says so, or nobody is found. */
   readonly patience?: number
+  /** They leave this node: they are held back by its upload limits, and by those of the root's share. */
+  readonly upload?: boolean
   readonly signal?: AbortSignal
 }
 

@@ -8,18 +8,22 @@ import { Limits } from '../swarm/limits.ts'
 import { SendWindow } from '../swarm/send-window.ts'
 import { ArrivingPieces } from './arriving-pieces.ts'
 import { BitswapWire } from './bitswap-wire.ts'
-import { HttpWire, isGateway } from './http-wire.ts'
+import { HttpWire } from './http-wire.ts'
 import { Joining } from './joining.ts'
 import type { ShareLibp2p } from './libp2p.ts'
 import type { OpenSwarm } from './open-swarms.ts'
 import { PeerExchange } from './peer-exchange.ts'
+import { isGateway } from './peer-kind.ts'
 import { RateLimits } from './rate-limits.ts'
 import { Readers } from './readers.ts'
 import { Seeding } from './seeding.ts'
 import { ShareWire } from './share-wire.ts'
 import { SwarmDriver } from './swarm-driver.ts'
+import { toldOnce } from './told-once.ts'
+import { TorrentWire, type TorrentWireOptions } from './torrent-wire.ts'
 import { Traffic } from './traffic.ts'
 import type { BannedPeer } from './types.ts'
+import { WebSeeds } from './web-seeds.ts'
 
 export interface WiresOptions {
   readonly store: Store
@@ -36,15 +40,21 @@ export class Wires {
   readonly bitswap: BitswapWire
   readonly share: ShareWire
   readonly http: HttpWire
+  readonly torrent: TorrentWire
+  readonly seeding: Seeding
+  readonly webSeeds: WebSeeds
   readonly limits: RateLimits
   readonly traffic: Traffic
   readonly readers: Readers
   readonly #options: WiresOptions
   readonly #joining: Joining
   readonly #outflow: Outflow
+  /** What peers do wrong. */
+  readonly #complain: (line: string) => void
 
   constructor(options: WiresOptions) {
     this.#options = options
+    this.#complain = toldOnce(options.log)
     const { store, now } = options
     const limits = new Limits()
     this.#outflow = new Outflow({ window: new SendWindow(), limits, now })
@@ -63,10 +73,18 @@ export class Wires {
     })
     this.readers = new Readers({ store, swarms: driver.swarms, dispatch: (event) => driver.dispatch(event) })
     const seeding = new Seeding({ store, driver })
+    this.seeding = seeding
     const common = { store, driver, arriving, seeding, traffic }
-    this.http = new HttpWire({ ...common, log: options.log })
-    const { http } = this
-    this.bitswap = new BitswapWire({ ...common, http, join: (root, peer) => this.join(root, peer) })
+    this.http = new HttpWire({ ...common, log: this.#complain })
+    this.torrent = new TorrentWire({ ...common, now, log: this.#complain })
+    this.webSeeds = new WebSeeds({ store, driver, arriving, traffic, log: this.#complain })
+    const { http, torrent, webSeeds } = this
+    this.bitswap = new BitswapWire({
+      ...common,
+      http,
+      join: (root, peer) => this.join(root, peer),
+      log: this.#complain,
+    })
     http.attach(this.bitswap.fetcher)
     this.#joining = new Joining({
       wants: (root, peer) => driver.swarms.get(root)?.download !== undefined && !driver.isBanned(peer),
@@ -81,6 +99,8 @@ export class Wires {
       bitswap: this.bitswap,
       share: this.share,
       http,
+      torrent,
+      webSeeds,
       joining,
       arriving,
       readers: this.readers,
@@ -90,10 +110,17 @@ export class Wires {
   /** Registers the protocols; before libp2p starts, so that the first identify names them. */
   async start(
     libp2p: ShareLibp2p,
-    options: { share: boolean; version: string; gateways: readonly string[] },
+    options: {
+      share: boolean
+      version: string
+      gateways: readonly string[]
+      torrent: Pick<TorrentWireOptions, 'listen' | 'most'>
+    },
   ): Promise<void> {
-    const { now, log } = this.#options
+    const { now } = this.#options
+    const log = this.#complain
     this.http.start(options.gateways)
+    await this.torrent.start({ ...options.torrent, outflow: this.#outflow, version: options.version })
     const bitswap = new Bitswap({ libp2p, host: this.bitswap, outflow: this.#outflow, now, log })
     this.bitswap.attach(bitswap)
     await bitswap.start()
@@ -130,7 +157,9 @@ export class Wires {
   /** Forgets the peer; its connection is the caller's to close. */
   drop(peer: PeerKey): void {
     this.http.drop(peer)
+    this.webSeeds.drop(peer)
     this.share.drop(peer)
+    this.torrent.drop(peer)
     this.bitswap.drop(peer)
     this.#joining.gone(peer)
   }
@@ -139,6 +168,8 @@ export class Wires {
     this.driver.stop()
     this.#joining.stop()
     this.http.stop()
+    await this.torrent.stop()
+    this.webSeeds.stop()
     await this.share.stop()
     await this.bitswap.stop()
     this.#outflow.stop()
@@ -146,11 +177,15 @@ export class Wires {
 
   #hold(bytes: number): void {
     this.bitswap.hold(bytes)
+    this.webSeeds.hold(bytes)
     this.share.holdBytes(bytes)
+    this.torrent.holdBytes(bytes)
   }
 
   #release(bytes: number): void {
     this.bitswap.release(bytes)
+    this.webSeeds.release(bytes)
     this.share.releaseBytes(bytes)
+    this.torrent.releaseBytes(bytes)
   }
 }
