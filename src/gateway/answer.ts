@@ -53,7 +53,7 @@ function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
 }
 
 /** Blocks that cannot be checked are not asked for, wherever they are linked from. */
-export function onlyVerifiable(blocks: Blocks, signal: AbortSignal): Work['blocks'] {
+export function onlyVerifiable(blocks: Work['blocks'], signal: AbortSignal): Work['blocks'] {
   const check = (cid: CID): void => {
     throwIfAborted(signal)
     const reason = unverifiable(cid)

@@ -4,7 +4,6 @@ import { followPath } from '../content/dag-path.ts'
 import { fetchBlock, fetchNode } from '../content/dag-source.ts'
 import { DAG_PB, RAW } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
-import type { Blocks } from '../node/types.ts'
 import { type Answer, FOR_EVER, onlyVerifiable, unlessKnown, type Work } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { bytesAnswer } from './bytes-answer.ts'
@@ -15,7 +14,11 @@ import { rawAnswer } from './raw.ts'
 import { tarAnswer } from './tar.ts'
 
 /** @throws ShareError NOT_FOUND, NOBODY_HAS_IT, TIMED_OUT, BAD_CONTENT, UNSUPPORTED */
-export async function contentAnswer(asked: Asked, from: Blocks, signal: AbortSignal): Promise<Answer> {
+export async function contentAnswer(
+  asked: Asked,
+  from: Work['blocks'],
+  signal: AbortSignal,
+): Promise<Answer> {
   const blocks = onlyVerifiable(from, signal)
   const at = await followPath(asked.root, asked.segments, blocks.node, signal)
   const work: Work = { asked, at, blocks, signal }

@@ -2,34 +2,16 @@
  * The HTTP gateway: what this node has or can fetch, for browsers and programs on this machine. Source: the gateway
  * specifications, https://specs.ipfs.tech/http-gateways/
  */
-import { Readable } from 'node:stream'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
-import { type ErrorCode, errno, ShareError } from '../core/errors.ts'
+import { ShareError } from '../core/errors.ts'
 import type { Node } from '../node/types.ts'
-import type { Answer } from './answer.ts'
 import { type Asked, askedBy } from './asked.ts'
 import { contentAnswer } from './content.ts'
 import { Guard } from './guard.ts'
+import { listenError, REQUEST_TIMEOUT_MS, send, statusOf } from './send.ts'
 
 /** A block that nobody sends within this ends the answer; browsers wait a few minutes at most. */
 const PATIENCE_MS = 60_000
-
-/** A request that takes longer to arrive is nobody's. */
-const REQUEST_TIMEOUT_MS = 30_000
-
-/** Answer bytes that wait for the client, beside one block. */
-const WAITING_BYTES = 64 << 10
-
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  USAGE: 400,
-  BAD_CID: 400,
-  NOT_FOUND: 404,
-  UNSUPPORTED: 501,
-  BAD_CONTENT: 502,
-  VERIFICATION_FAILED: 502,
-  NOBODY_HAS_IT: 504,
-  TIMED_OUT: 504,
-}
 
 export interface Gateway {
   /** `http://127.0.0.1:8080` */
@@ -57,7 +39,11 @@ export async function serveGateway({ node, address, log }: GatewayOptions): Prom
   }
   app.route({ method: ['GET', 'HEAD'], url: '*', handler, exposeHeadRoute: false })
   const url = await app.listen({ host: address.host, port: address.port }).catch((thrown: unknown) => {
-    throw listenError(thrown, `${address.host}, port ${address.port}`)
+    throw listenError(thrown, {
+      what: 'gateway',
+      where: `${address.host}, port ${address.port}`,
+      setting: 'gateway /ip4/127.0.0.1/tcp/PORT',
+    })
   })
   guard = new Guard(new URL(url))
   return { url, close: () => app.close() }
@@ -84,46 +70,11 @@ async function answer(
     return await send(reply, answered, method === 'HEAD')
   } catch (thrown) {
     const error = ShareError.from(thrown, 'answer')
-    const status =
-      asked?.onlyIfCached === true && error.code === 'NOBODY_HAS_IT' ? 412 : (STATUS[error.code] ?? 500)
+    const status = asked?.onlyIfCached === true && error.code === 'NOBODY_HAS_IT' ? 412 : statusOf(error)
     if (status >= 500 && !gone.signal.aborted) log(`gateway: ${asked?.path}: ${error.message}`)
     return reply
       .status(status)
       .type('text/plain; charset=utf-8')
       .send(`${error.message}\nnext: ${error.hint}\n`)
   }
-}
-
-/** What goes wrong before the first byte has a status of its own; afterwards the connection is cut. */
-async function send(
-  reply: FastifyReply,
-  { status, headers, body }: Answer,
-  bare: boolean,
-): Promise<FastifyReply> {
-  if (bare || body === undefined) return reply.status(status).headers(headers).send()
-  const chunks = body()[Symbol.asyncIterator]()
-  const first = await chunks.next()
-  const stream = Readable.from(rest(first, chunks), { objectMode: false, highWaterMark: WAITING_BYTES })
-  return reply.status(status).headers(headers).send(stream)
-}
-
-async function* rest(
-  first: IteratorResult<Uint8Array>,
-  chunks: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (let step = first; step.done !== true; step = await chunks.next())
-      if (step.value.length > 0) yield step.value
-  } finally {
-    await chunks.return?.()
-  }
-}
-
-function listenError(thrown: unknown, where: string): ShareError {
-  if (errno(thrown) !== 'EADDRINUSE') return ShareError.from(thrown, `open the gateway on ${where}`)
-  const hint =
-    'stop the other program, or choose another port: share config set gateway /ip4/127.0.0.1/tcp/PORT'
-  return new ShareError('CONFLICT', `cannot open the gateway on ${where}: the port is in use`, hint, {
-    cause: thrown,
-  })
 }
