@@ -41,6 +41,7 @@ function transferCommands(program: Command): void {
       new Option('--profile <profile>', 'how the CID is made').choices(['unixfs-v1-2025', 'unixfs-v0-2015']),
     )
     .option('--name <name>', 'name it differently')
+    .option('--torrent <file>', 'hold it against this .torrent file, and seed that torrent')
     .action((paths: string[], options) =>
       run(async (context) => (await import('./commands/add.ts')).add(context, paths, options), options),
     )
@@ -48,10 +49,14 @@ function transferCommands(program: Command): void {
   declare(
     program,
     'get <target>',
-    'download a CID, a path under one (CID/path), a link, or a URL of a gateway',
+    'download a CID, a path under one (CID/path), a link, a URL of a gateway; a .torrent file, a URL of one, an info hash',
   )
     .option('-o, --output <path>', 'a directory to put it in, or the name it is to have')
-    .option('--peer <multiaddr...>', 'peers to ask first; URLs of HTTP gateways too')
+    .option(
+      '--peer <address...>',
+      'peers to ask first; URLs of HTTP gateways too; for a torrent HOST:PORT, or URLs of web seeds',
+    )
+    .option('--only <pattern...>', 'of a torrent, only these files: *.iso, docs, a/b/*.txt')
     .option('--stream', 'fetch it in file order, to be read while it comes: `share cat CID | player`')
     .option('--timeout <time>', 'stop after so many seconds (or 5m, 2h)')
     .option('-q, --quiet', 'print the path and nothing else')
@@ -102,17 +107,31 @@ function shareCommands(program: Command): void {
   )
   declare(program, 'link <cid>', 'print a link: CID, info hashes, name and addresses in one string')
     .option('--no-torrent', 'without the info hashes, for which a share is read once')
+    .option('--tracker <url...>', "the share's BitTorrent trackers from now on; it is announced there")
+    .option('--no-tracker', 'no trackers from now on, but those of the settings')
     .action((cid: string, options) =>
       run(async (context) => (await import('./commands/link.ts')).link(context, cid, options), {
         ...options,
         afterInterrupt: RESUME,
       }),
     )
+  declare(
+    program,
+    'page [cid]',
+    'print the URL of a page to download it in a browser; without a CID, list them',
+  )
+    .addOption(new Option('--for <time>', 'let it end by itself: 2h, 7d'))
+    .addOption(new Option('--revoke', 'end it now').conflicts(['for']))
+    .action((cid: string | undefined, options) =>
+      run(async (context) => (await import('./commands/page.ts')).page(context, cid, options), options),
+    )
   declare(program, 'torrent <cid>', 'write a .torrent file for BitTorrent clients')
     .option('-o, --output <file>', 'where to; a directory that exists, or - for standard output')
     .addOption(new Option('--hybrid', 'for v1 and v2 clients alike (the default)').conflicts(['v1', 'v2']))
     .addOption(new Option('--v1', 'for clients that refuse hybrids').conflicts(['v2', 'hybrid']))
     .addOption(new Option('--v2', 'for clients of BitTorrent v2 alone').conflicts(['v1', 'hybrid']))
+    .option('--tracker <url...>', "the share's trackers from now on; it is announced there")
+    .option('--no-tracker', 'no trackers from now on, but those of the settings')
     .action((cid: string, options) =>
       run(async (context) => (await import('./commands/torrent.ts')).torrent(context, cid, options), {
         ...options,
@@ -153,6 +172,9 @@ function shareCommands(program: Command): void {
 }
 
 function nodeCommands(program: Command): void {
+  declare(program, 'doctor', 'check what may keep others from this node, and say what to do').action(
+    (options) => run(async (context) => (await import('./commands/doctor.ts')).doctor(context), options),
+  )
   declare(program, 'id', 'the id and addresses of this node').action((options) =>
     run(async (context) => (await import('./commands/id.ts')).id(context), options),
   )

@@ -1,7 +1,7 @@
 /** The status as people read it: for each share its name, its CID, one line of figures, its peers, then what is wrong. */
 import { printable } from '../core/cid.ts'
 import { formatBytes, formatDuration, formatRate } from '../core/units.ts'
-import type { PeerInfo, ShareInfo } from '../node/types.ts'
+import type { DiscoveryInfo, PeerInfo, ShareInfo } from '../node/types.ts'
 
 /** The busiest peers are shown; `--json` has all. */
 const MOST_PEERS = 20
@@ -21,15 +21,26 @@ function shareText(share: ShareInfo): string {
   const lines = [
     printable(share.name),
     share.cid,
+    ...torrentLines(share),
     [share.state, amount(share), ...moved].join('  '),
     ...limitLines(share),
     ...peerLines(share),
+    ...share.discovery.map(discoveryLine),
     ...share.damaged.map(({ file, reason }) => `damaged: ${printable(file)}: ${printable(reason)}`),
     ...share.banned.map(({ id, reason }) => `banned: ${printable(id)}: ${printable(reason)}`),
   ]
   if (share.error !== undefined)
     lines.push(`${printable(share.error.message)}; ${printable(share.error.hint)}`)
   return lines.map((line, at) => (at === 0 ? line : `  ${line}`)).join('\n')
+}
+
+function torrentLines({ infoHashes, only, mismatch }: ShareInfo): string[] {
+  const hashes = [infoHashes.v1, infoHashes.v2].filter((hash) => hash !== undefined)
+  return [
+    ...(hashes.length === 0 ? [] : [`torrent ${hashes.join(' ')}`]),
+    ...(only.length === 0 ? [] : [`only ${only.map((pattern) => printable(pattern)).join(', ')}`]),
+    ...(mismatch === undefined ? [] : [`mismatch: ${mismatch}`]),
+  ]
 }
 
 function limitLines({ limits }: ShareInfo): string[] {
@@ -50,7 +61,8 @@ function peerLine(peer: PeerInfo, total: number): string {
   const { id, wire, rates } = peer
   const figures = [
     wire.padEnd(8),
-    printable(id.length > 16 ? `${id.slice(0, 8)}…${id.slice(-6)}` : id),
+    // the ends of a peer id tell it apart, but a gateway is known by its URL
+    printable(id.length > 16 && wire !== 'http' ? `${id.slice(0, 8)}…${id.slice(-6)}` : id),
     `${peer.pieces} of ${total} pieces`,
     `up ${formatRate(rates.up)}`,
     `down ${formatRate(rates.down)}`,
@@ -59,13 +71,30 @@ function peerLine(peer: PeerInfo, total: number): string {
   return figures.filter((figure) => figure !== '').join('  ')
 }
 
+/** `tracker udp://…: 3 seeders, 2 leechers, 4 peers; again in 12 min`. */
+function discoveryLine({ kind, url, peers, seeders, leechers, error, next }: DiscoveryInfo): string {
+  const told = [count(seeders, 'seeder'), count(leechers, 'leecher'), count(peers, 'peer')]
+  const words = error === undefined ? told.filter((each) => each !== '').join(', ') : printable(error)
+  const wait = next === undefined ? 0 : (Date.parse(next) - Date.now()) / 1000
+  const again = wait > 1 ? `; again in ${formatDuration(wait)}` : ''
+  return `${NAMES[kind]}${url === undefined ? '' : ` ${printable(url)}`}: ${words || 'not asked yet'}${again}`
+}
+
+const NAMES = { tracker: 'tracker', dht: 'BitTorrent DHT', lsd: 'local discovery' } as const
+
+function count(number: number | undefined, what: string): string {
+  return number === undefined ? '' : `${number} ${what}${number === 1 ? '' : 's'}`
+}
+
 function standing(peer: PeerInfo): string {
   const words: [boolean, string][] = [
+    [peer.via === 'relayed', 'through a relay'],
     [peer.interested, 'we are interested'],
     [peer.choked, 'it chokes us'],
     [peer.wanted, 'it is interested'],
     [peer.choking, 'we choke it'],
     [peer.snubbed, 'snubbed'],
+    [peer.problem !== undefined, printable(peer.problem ?? '')],
   ]
   return words.flatMap(([holds, word]) => (holds ? [word] : [])).join(', ')
 }

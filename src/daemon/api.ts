@@ -16,6 +16,8 @@ export interface DaemonInfo {
   readonly listen: readonly string[]
   /** The BitTorrent port; null where none is open. */
   readonly torrentPort: number | null
+  /** The node of BitTorrent's DHT: its UDP port, and how many nodes it knows; null where there is none. */
+  readonly torrentDht: { readonly port: number; readonly nodes: number } | null
   /** The HTTP gateway's; null where none is open. */
   readonly gateway: string | null
 }
@@ -26,6 +28,8 @@ export interface AddRequest {
   readonly name?: string
   readonly profile?: ImportProfile
   readonly copy?: boolean
+  /** A .torrent file, absolute. */
+  readonly torrent?: string
 }
 
 export interface GetRequest {
@@ -34,6 +38,8 @@ export interface GetRequest {
   readonly output: string
   readonly peers?: readonly string[]
   readonly stream?: boolean
+  /** Files of a torrent without a CID. */
+  readonly only?: readonly string[]
 }
 
 export interface CatRequest {
@@ -67,10 +73,13 @@ export interface ShareRequest {
 export interface LinkRequest extends ShareRequest {
   /** Without info hashes when false. */
   readonly torrent?: boolean
+  /** The share's trackers from now on. */
+  readonly trackers?: readonly string[]
 }
 
 export interface TorrentRequest extends ShareRequest {
   readonly version?: 'v1' | 'v2' | 'hybrid'
+  readonly trackers?: readonly string[]
 }
 
 /** Bytes a second, 0 for unlimited; what is not named stays. */
@@ -79,6 +88,12 @@ export interface LimitRequest {
   readonly cid?: string
   readonly up?: number
   readonly down?: number
+}
+
+/** A page by which a browser downloads the share. */
+export interface PageRequest extends ShareRequest {
+  /** Ms from now until it ends by itself. */
+  readonly lasts?: number
 }
 
 export interface VerifyRequest {

@@ -1,8 +1,10 @@
 /** The API's client: typed calls on the daemon of a home. Every error is a ShareError, as the daemon threw it. */
 
 import { ShareError } from '../core/errors.ts'
+import type { PageInfo } from '../gateway/pages.ts'
 import type {
   AddProgress,
+  CheckResult,
   ConnectedPeer,
   GcResult,
   GetProgress,
@@ -24,6 +26,7 @@ import type {
   GetRequest,
   ImportRequest,
   LinkRequest,
+  PageRequest,
   TorrentRequest,
 } from './api.ts'
 import { broken, type Call, open, readBytes, readJson, type Work } from './http.ts'
@@ -57,6 +60,12 @@ export class DaemonClient {
 
   id(work?: Work): Promise<NodeIdentity> {
     return this.#json({ path: '/v1/id', ...work })
+  }
+
+  doctor(work: Work & { onCheck: (check: CheckResult) => void }): Promise<void> {
+    return this.#events({ path: '/v1/doctor', body: {}, ...work }, ({ event, data }) => {
+      if (event === 'check') work.onCheck(data as CheckResult)
+    })
   }
 
   add(
@@ -138,6 +147,18 @@ export class DaemonClient {
   /** The .torrent file's bytes. */
   async *torrentFile(request: TorrentRequest, work: Work): AsyncGenerator<Uint8Array> {
     yield* readBytes(await open(this.#path, { path: '/v1/torrent/file', body: request, ...work }), work)
+  }
+
+  page(request: PageRequest, work?: Work): Promise<PageInfo> {
+    return this.#json({ path: '/v1/page', body: request, ...work })
+  }
+
+  pages(work?: Work): Promise<{ pages: PageInfo[] }> {
+    return this.#json({ path: '/v1/pages', ...work })
+  }
+
+  async revokePage(cid: string, work?: Work): Promise<void> {
+    await this.#json({ path: '/v1/page/revoke', body: { cid }, ...work })
   }
 
   async rm(cid: string, work?: Work): Promise<void> {

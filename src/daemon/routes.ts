@@ -1,6 +1,7 @@
 /** What the API offers: each route is a method of the node, in HTTP. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import type { Pages } from '../gateway/pages.ts'
 import type {
   HashProgress,
   ImportProfile,
@@ -21,6 +22,7 @@ import type {
   LimitRequest,
   LinkRequest,
   ListRequest,
+  PageRequest,
   ShareRequest,
   TorrentRequest,
   VerifyRequest,
@@ -46,6 +48,7 @@ function body(required: readonly string[], properties: Record<string, object>): 
 }
 
 export interface Daemon {
+  readonly pages: Pick<Pages, 'issue' | 'revoke' | 'all'>
   readonly node: Node
   readonly streams: Streams
   info(): DaemonInfo
@@ -58,6 +61,7 @@ export function addRoutes(app: FastifyInstance, daemon: Daemon): void {
   transferRoutes(app, daemon)
   shareRoutes(app, daemon.node)
   torrentRoutes(app, daemon)
+  pageRoutes(app, daemon)
   watchRoutes(app, daemon)
   peerRoutes(app, daemon)
 }
@@ -65,6 +69,14 @@ export function addRoutes(app: FastifyInstance, daemon: Daemon): void {
 function daemonRoutes(app: FastifyInstance, { streams, node, info, stop }: Daemon): void {
   app.get('/v1/daemon', () => info())
   app.get('/v1/id', () => node.identity)
+  app.post('/v1/doctor', (_request, reply) =>
+    streams.events(reply, async (sink, signal) => {
+      for await (const check of node.examine()) {
+        await sink.send('check', check)
+        signal.throwIfAborted()
+      }
+    }),
+  )
   // never finished here: the connection ends with the process, which tells the client that it is gone
   app.post('/v1/daemon/stop', (_request, reply) => {
     const { raw } = reply.hijack()
@@ -82,14 +94,26 @@ function daemonRoutes(app: FastifyInstance, { streams, node, info, stop }: Daemo
 }
 
 function transferRoutes(app: FastifyInstance, { node, streams }: Daemon): void {
-  const add = body(['path'], { path: text, name: text, profile: { enum: PROFILES }, copy: flag })
+  const add = body(['path'], {
+    path: text,
+    name: text,
+    profile: { enum: PROFILES },
+    copy: flag,
+    torrent: text,
+  })
   app.post<{ Body: AddRequest }>('/v1/add', add, ({ body: { path, ...options } }, reply) =>
     streams.events(reply, (sink, signal) =>
       node.add(path, { ...options, signal, onProgress: (progress) => sink.offer('progress', progress) }),
     ),
   )
 
-  const get = body(['target', 'output'], { target: text, output: text, peers: texts, stream: flag })
+  const get = body(['target', 'output'], {
+    target: text,
+    output: text,
+    peers: texts,
+    stream: flag,
+    only: texts,
+  })
   app.post<{ Body: GetRequest }>('/v1/get', get, ({ body: { target, ...options } }, reply) =>
     streams.events(reply, (sink, signal) =>
       node.get(target, {
@@ -183,14 +207,14 @@ function torrentRoutes(app: FastifyInstance, { node, streams }: Daemon): void {
       else void sink.send('progress', progress).catch(() => {})
     }
 
-  const link = body(['cid'], { cid: text, torrent: flag })
+  const link = body(['cid'], { cid: text, torrent: flag, trackers: texts })
   app.post<{ Body: LinkRequest }>('/v1/link', link, ({ body: { cid, ...options } }, reply) =>
     streams.events(reply, async (sink, signal) => ({
       link: await node.link(cid, { ...options, signal, onProgress: reportTo(sink) }),
     })),
   )
 
-  const torrent = body(['cid'], { cid: text, version: { enum: VERSIONS } })
+  const torrent = body(['cid'], { cid: text, version: { enum: VERSIONS }, trackers: texts })
   app.post<{ Body: TorrentRequest }>('/v1/torrent', torrent, ({ body: { cid, ...options } }, reply) =>
     streams.events(reply, async (sink, signal) => {
       const { bytes: _, ...summary } = await node.torrent(cid, {
@@ -208,6 +232,16 @@ function torrentRoutes(app: FastifyInstance, { node, streams }: Daemon): void {
       yield (await node.torrent(cid, { ...options, signal })).bytes
     }),
   )
+}
+
+function pageRoutes(app: FastifyInstance, { pages }: Daemon): void {
+  const page = body(['cid'], { cid: text, lasts: { type: 'integer', minimum: 1 } })
+  app.post<{ Body: PageRequest }>('/v1/page', page, ({ body: { cid, lasts } }) => pages.issue(cid, lasts))
+  app.post<{ Body: ShareRequest }>('/v1/page/revoke', body(['cid'], { cid: text }), async (request) => {
+    await pages.revoke(request.body.cid)
+    return {}
+  })
+  app.get('/v1/pages', async () => ({ pages: await pages.all() }))
 }
 
 function watchRoutes(app: FastifyInstance, { node, streams }: Daemon): void {

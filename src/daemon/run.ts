@@ -3,13 +3,17 @@
  * background it has an IPC channel to its starter, on which it says why, if it cannot start.
  */
 import { ShareError } from '../core/errors.ts'
+import { Pages } from '../gateway/pages.ts'
 import type { Gateway } from '../gateway/server.ts'
-import { type Config, gatewayAddress } from '../node/config.ts'
+import { type Config, gatewayAddress, tcpAddress } from '../node/config.ts'
 import { loadConfig } from '../node/config-file.ts'
+import { toldOnce } from '../node/told-once.ts'
 import type { Node } from '../node/types.ts'
 import { ensureHome } from './home.ts'
+import { rememberInterfaces } from './interfaces.ts'
 import { openLog } from './log.ts'
 import { serveApi } from './server.ts'
+import { survive } from './stray-errors.ts'
 import { version } from './version.ts'
 
 export type CreateNode = (options: {
@@ -50,6 +54,7 @@ export async function runDaemon(home: string, createNode: CreateNode = createRea
 interface Running {
   readonly node: Node
   readonly gateway: Gateway | undefined
+  readonly pages: Pages
   readonly api: Awaited<ReturnType<typeof serveApi>>
   readonly log: (line: string) => void
 }
@@ -61,16 +66,22 @@ async function startDaemon(home: string, createNode: CreateNode, onStop: () => v
   // in the background stderr is the log already
   const log = openLog(home, { echo: process.send === undefined })
   log(`starting share ${version()}, process ${process.pid}`)
+  const logOnce = toldOnce(log)
+  rememberInterfaces(logOnce)
+  survive(logOnce)
   const config = await loadConfig(home)
   const node = await createNode({ home, config, onLog: log })
   let gateway: Gateway | undefined
+  let pages: Pages | undefined
   try {
     gateway = await openGateway(node, config.gateway, log)
-    const api = await serveApi({ node, home, gateway: gateway?.url ?? null, onStop })
+    pages = await openPages({ node, home, config, log })
+    const api = await serveApi({ node, home, gateway: gateway?.url ?? null, pages, onStop })
     log(`ready on ${api.path}, as ${node.identity.peerId}`)
     if (gateway !== undefined) log(`gateway at ${gateway.url}`)
-    return { node, gateway, api, log }
+    return { node, gateway, pages, api, log }
   } catch (thrown) {
+    await pages?.close()
     await gateway?.close()
     await node.stop()
     throw thrown
@@ -84,10 +95,22 @@ async function openGateway(node: Node, setting: string, log: Running['log']): Pr
   return serveGateway({ node, address, log })
 }
 
-async function endDaemon({ node, gateway, api, log }: Running, by: string): Promise<never> {
+function openPages(options: {
+  node: Node
+  home: string
+  config: Config
+  log: Running['log']
+}): Promise<Pages> {
+  const { config, ...rest } = options
+  const url = config['pages.url'] === 'none' ? undefined : config['pages.url']
+  return Pages.open({ ...rest, address: tcpAddress(config['pages.listen']), url })
+}
+
+async function endDaemon({ node, gateway, pages, api, log }: Running, by: string): Promise<never> {
   log(`stopping, asked by ${by}`)
   try {
     await api.drain()
+    await pages.close()
     await gateway?.close()
     await node.stop()
   } catch (thrown) {

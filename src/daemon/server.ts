@@ -4,7 +4,7 @@ import fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { type ErrorCode, ShareError } from '../core/errors.ts'
 import type { Node } from '../node/types.ts'
 import type { DaemonInfo, ErrorBody } from './api.ts'
-import { addRoutes } from './routes.ts'
+import { addRoutes, type Daemon } from './routes.ts'
 import { claimSocketPath } from './socket-path.ts'
 import { Streams } from './streams.ts'
 import { version } from './version.ts'
@@ -40,14 +40,15 @@ export async function serveApi(options: {
   home: string
   /** The HTTP gateway's, where there is one. */
   gateway: string | null
+  pages: Daemon['pages']
   onStop: () => void
 }): Promise<ApiServer> {
-  const { node, home, gateway, onStop } = options
+  const { node, home, gateway, pages, onStop } = options
   const path = claimSocketPath(home)
   const streams = new Streams()
   const app = fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } })
   answerErrors(app)
-  addRoutes(app, { node, streams, info: () => info(node, home, gateway), stop: onStop })
+  addRoutes(app, { node, streams, pages, info: () => info(node, home, gateway), stop: onStop })
   await app.listen({ path })
   if (process.platform !== 'win32') chmodSync(path, 0o600)
 
@@ -66,7 +67,16 @@ export async function serveApi(options: {
 
 function info(node: Node, home: string, gateway: string | null): DaemonInfo {
   const listen = node.identity.addresses.map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
-  return { running: true, pid: process.pid, version: version(), home, listen, torrentPort: null, gateway }
+  return {
+    running: true,
+    pid: process.pid,
+    version: version(),
+    home,
+    listen,
+    torrentPort: node.identity.torrentPort ?? null,
+    torrentDht: node.identity.torrentDht ?? null,
+    gateway,
+  }
 }
 
 function answerErrors(app: FastifyInstance): void {

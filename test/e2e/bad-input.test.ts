@@ -55,7 +55,7 @@ describe('bad input', { concurrency: 3 }, () => {
       [['get', NOBODYS.slice(0, -1)], 2, 'BAD_CID', /not a CID/],
       [['get', DAG_CBOR], 1, 'UNSUPPORTED', /codec 0x71/],
       [['get', SHA2_512], 1, 'UNSUPPORTED', /hash function 0x13/],
-      [['get', 'magnet:?xt=urn:btih:0000000000000000000000000000000000000000'], 2, 'BAD_LINK', /no CID/],
+      [['get', 'magnet:?dn=nothing'], 2, 'BAD_LINK', /CID/],
       [['get', `${cid}/missing`], 1, 'NOT_FOUND', /missing/],
       [['get', `${cid}/file/below`], 1, 'NOT_FOUND', /below/],
       [['link', NOBODYS], 1, 'NOT_FOUND', /no share/],

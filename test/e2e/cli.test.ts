@@ -89,8 +89,8 @@ test('what is typed wrong is refused in two lines, without starting a daemon', a
     [['add', '--name', 'n', 'file.txt', 'file.txt'], 2, /--name .*USAGE/],
     [['add', 'file.txt', 'missing.txt'], 1, /missing\.txt .*NOT_FOUND/],
     [['get', 'nonsense'], 2, /nonsense .*BAD_CID/],
-    [['get', 'magnet:?dn=x'], 2, /no CID.*BAD_LINK/],
-    [['get', `magnet:?xt=urn:btih:${'0'.repeat(40)}`], 2, /names a torrent, but no CID.*BAD_LINK/],
+    [['get', 'magnet:?dn=x'], 2, /neither a CID nor an info hash.*BAD_LINK/],
+    [['get', 'magnet:?xt=urn:btih:zz'], 2, /no info hash.*BAD_LINK/],
     [['get', `${CID}/../x`], 2, /BAD_PATH/],
     [['get', CID, '--timeout', 'soon'], 2, /soon .*USAGE/],
     [['get', CID, '--peer', 'localhost'], 2, /localhost .*BAD_ADDRESS/],
@@ -134,7 +134,7 @@ test('daemon status tells in JSON that there is none', async () => {
   assert.equal(ended.code, 5)
   const { version, ...rest } = JSON.parse(ended.stdout)
   assert.match(version, /^\d/)
-  const none = { listen: [], torrentPort: null, gateway: null }
+  const none = { listen: [], torrentPort: null, torrentDht: null, gateway: null }
   assert.deepEqual(rest, { running: false, pid: null, home: idle, ...none })
 })
 
@@ -174,7 +174,11 @@ test('get: where it lies, notices, and why it did not finish', async () => {
 
   const table: [string, number, RegExp][] = [
     ['nobody', 3, /^nobody found yet\nnext: name a peer\nerror: nobody .*\[NOBODY_HAS_IT\]\nnext: /],
-    ['slow', 124, /^error: not finished within 1s: 40 B of 100 B are here \[TIMED_OUT\]\nnext: .*again/],
+    [
+      'slow',
+      124,
+      /^error: not finished within 1s, who has it is too slow: 40 B of 100 B are here \[TIMED_OUT\]\nnext: .*again/,
+    ],
     ['full', 6, /^error: no space left \[DISK_FULL\]\nnext: free/],
   ]
   for (const [kind, code, stderr] of table) {
@@ -206,6 +210,18 @@ test('cat: bytes, a broken stream, a reader that has enough', async () => {
   assert.deepEqual([child.exitCode, stderr], [0, []])
 })
 
+test('doctor: each check with its verdict and next step, exit code 1 when one failed', async () => {
+  const plain = await share('doctor')
+  assert.deepEqual([plain.code, plain.stderr], [1, ''])
+  assert.match(
+    plain.stdout,
+    /^ok +clock +it runs forward\nfailed +ports +it listens nowhere\n +next: listen somewhere\n$/,
+  )
+  const { healthy, checks } = JSON.parse((await share('doctor', '--json')).stdout)
+  assert.equal(healthy, false)
+  assert.deepEqual(checks[0], { name: 'clock', verdict: 'ok', finding: 'it runs forward' })
+})
+
 test('the commands about shares and peers, as text and as JSON', async () => {
   const table: [string[], RegExp, (value: Record<string, unknown>) => boolean][] = [
     [['status'], /hello\.txt/, (value) => Array.isArray(value.shares)],
@@ -213,7 +229,11 @@ test('the commands about shares and peers, as text and as JSON', async () => {
     [['link', CID], /^share:/, (value) => value.link === `share:${CID}`],
     [['verify'], /whole/, (value) => value.cid === CID],
     [['gc'], /freed 2 blocks, 300 B/, (value) => value.blocks === 2],
-    [['id'], /^me\n/, (value) => value.peerId === 'me' && Array.isArray(value.addresses)],
+    [
+      ['id'],
+      /^me\n[\s\S]*\nreachable: no \(it listens on this machine alone\)$/m,
+      (value) => value.peerId === 'me' && Array.isArray(value.addresses) && value.reachable === 'no',
+    ],
     [['peers'], /outbound/, (value) => Array.isArray(value.peers)],
     [['daemon', 'status'], /^running, process \d+/, (value) => value.running === true && value.home === home],
     [['daemon', 'start'], /already running/, (value) => typeof value.pid === 'number'],

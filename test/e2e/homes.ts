@@ -28,6 +28,9 @@ const PATIENCE = 90_000
 /** A command that hangs is killed after this long, in ms; a GiB takes a tenth of it. */
 const LONGEST_COMMAND = 180_000
 
+/** Lines of a daemon's log beside a failure: a stack and what led to it. */
+const LAST_WORDS = 30
+
 export interface Ended {
   readonly code: number | null
   /** Standard output, as bytes and as text. */
@@ -123,8 +126,14 @@ export class Home {
   /** Runs a command that has to succeed; its stdout without the last line's end. */
   async share(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(...args)
-    assert.equal(code, 0, `share ${args.join(' ')}: ${stderr}${stdout}`)
+    if (code !== 0) assert.fail(`share ${args.join(' ')}: ${stderr}${stdout}${await this.#lastWords()}`)
     return stdout.trimEnd()
+  }
+
+  /** The end of the daemon's log: why it ended, where a command says no more than that it did. */
+  async #lastWords(): Promise<string> {
+    const log = await readFile(join(this.path, 'daemon.log'), 'utf8').catch(() => '')
+    return log.split('\n').slice(-LAST_WORDS).join('\n')
   }
 
   /** What a command that has to succeed prints, byte for byte. */
@@ -240,7 +249,7 @@ export async function until<T>(
 }
 
 /** A port that nobody uses, outside of those that the system gives to outgoing connections. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_000)
     const server = createServer().listen(port, '127.0.0.1')

@@ -128,10 +128,14 @@ describe('HTTP gateways as sources', { concurrency: 3 }, () => {
       const bad = await serve(t, blocks, answer)
       const alone = ['get', cid, '--peer', bad.url, '-o', homes.path('copy')]
       await b.share('daemon', 'start')
-      const { code } = await b.run(...alone, '--timeout', '6')
+      const { code } = await b.run(...alone, '--timeout', '7')
       assert.ok(code === 124 || code === 3, `exit code ${code}`)
       await assert.rejects(stat(homes.path('copy')))
       assert.equal((await b.status(cid)).have, 0)
+      if (name === 'stalls') {
+        const log = await readFile(join(b.path, 'daemon.log'), 'utf8')
+        assert.match(log, new RegExp(`${bad.url} is silent`))
+      }
       const { url } = await serve(t, blocks, good)
       await b.share(...alone, '--peer', url)
       await assertSame(homes.path('copy'), homes.path('file'))

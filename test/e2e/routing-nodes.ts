@@ -7,6 +7,7 @@ import type { CID } from 'multiformats/cid'
 import type { Config } from '../../src/node/config.ts'
 import { loadPrivateKey } from '../../src/node/identity.ts'
 import { createLibp2pNode, type ShareLibp2p } from '../../src/node/libp2p.ts'
+import { DelegatedRouting } from '../../src/routing/delegated.ts'
 import { createRouting, type Routing } from '../../src/routing/routing.ts'
 
 export const LOOPBACK: Config = {
@@ -18,8 +19,24 @@ export const LOOPBACK: Config = {
   'discovery.mdns': false,
   dht: 'auto',
   'wire.share': true,
+  'torrent.listen': 'off',
+  'torrent.trackers': [],
+  'torrent.trackers.local': false,
+  'torrent.dht': 'off',
+  'torrent.dht.bootstrap': [],
+  'torrent.lsd': false,
   gateway: 'off',
+  'pages.listen': 'off',
+  'pages.url': 'none',
+  'routing.delegated': [],
   'sources.http': [],
+  'reach.upnp': false,
+  'reach.autonat': false,
+  'reach.relay': false,
+  'reach.punch': false,
+  'relay.serve': false,
+  'transport.websocket': false,
+  'transport.quic': false,
   'peers.max': 100,
 }
 
@@ -53,8 +70,16 @@ export class RoutingNodes {
     const config = { ...LOOPBACK, ...options.config }
     const privateKey = await loadPrivateKey(home)
     const isBanned = options.isBanned ?? (() => false)
-    const libp2p = await createLibp2pNode({ home, config, privateKey, userAgent: 'share/test', isBanned })
-    const routing = createRouting({ libp2p, bootstrap: config.bootstrap })
+    const delegated = new DelegatedRouting(config['routing.delegated'], () => {})
+    const { libp2p } = await createLibp2pNode({
+      home,
+      config,
+      privateKey,
+      delegated,
+      userAgent: 'share/test',
+      isBanned,
+    })
+    const routing = createRouting({ libp2p, bootstrap: config.bootstrap, delegated })
     const node: RoutingNode = {
       home,
       libp2p,

@@ -44,7 +44,7 @@ test('a share gives the torrents that libtorrent makes of it, under either profi
 
 test('a link carries the CID and both info hashes, and get takes it', async (t) => {
   const homes = await Homes.open(t)
-  const [a, b] = [await homes.add('a'), await homes.add('b')]
+  const [a, b] = [await homes.add('a'), await homes.add('b', { 'torrent.listen': '/ip4/127.0.0.1/tcp/0' })]
   const content = noise(1_500_000, 1)
   await writeFile(homes.path('file'), content)
   const cid = await a.share('add', '-q', homes.path('file'))
@@ -72,6 +72,11 @@ test('a link carries the CID and both info hashes, and get takes it', async (t) 
   await a.share('verify')
   assert.equal(await b.share('get', link, '-o', homes.path('got')), homes.path('got'))
   assert.deepEqual(await readFile(homes.path('got')), Buffer.from(content))
+
+  // wherever it lies here, it is the same torrent to everybody
+  const [mine, theirs] = [parseMagnet(await b.share('link', cid)), parseMagnet(link)]
+  assert.deepEqual([mine.name, mine.v1, mine.v2], ['file', theirs.v1, theirs.v2])
+  assert.doesNotMatch(await b.share('daemon', 'logs'), /info hashes/)
 })
 
 test('what has no torrent says why, and its link is the CID alone', async (t) => {

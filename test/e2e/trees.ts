@@ -57,3 +57,9 @@ export async function writeNoise(path: string, bytes: number, seed: number): Pro
   for (let left = bytes; left > 0; left -= MIB)
     await file.writeFile(cipher.update(zeros.subarray(0, Math.min(left, MIB))))
 }
+
+/** The bytes that such a file has. */
+export function noise(bytes: number, seed: number): Buffer {
+  const key = createHash('sha256').update(String(seed)).digest().subarray(0, 16)
+  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(bytes))
+}

@@ -11,6 +11,8 @@ const PEER: PeerInfo = {
   id: 'liar',
   wire: 'share',
   address: undefined,
+  via: undefined,
+  problem: undefined,
   pieces: 3,
   choked: false,
   interested: true,

@@ -9,12 +9,14 @@ import { ShareError } from '../../src/core/errors.ts'
 import { DaemonClient } from '../../src/daemon/client.ts'
 import { type ApiServer, serveApi } from '../../src/daemon/server.ts'
 import { encodeEvent } from '../../src/daemon/sse.ts'
+import { Pages } from '../../src/gateway/pages.ts'
 import type { GetProgress } from '../../src/node/types.ts'
 import { CID, FakeNode, shareInfo } from './fake-node.ts'
 
 let home: string
 let node: FakeNode
 let api: ApiServer
+let pages: Pages
 let client: DaemonClient
 let stops: number
 
@@ -22,12 +24,15 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'share-api-'))
   node = new FakeNode()
   stops = 0
-  api = await serveApi({ node, home, gateway: null, onStop: () => stops++ })
+  const address = { host: '127.0.0.1', port: 0 }
+  pages = await Pages.open({ node, home, address, url: undefined, log: () => {} })
+  api = await serveApi({ node, home, gateway: null, pages, onStop: () => stops++ })
   client = new DaemonClient(home)
 })
 
 afterEach(async () => {
   await api.close()
+  await pages.close()
   await rm(home, { recursive: true })
 })
 
@@ -63,6 +68,7 @@ test('what the daemon says of itself', async () => {
       home,
       listen: ['/ip4/127.0.0.1/tcp/4141'],
       torrentPort: null,
+      torrentDht: null,
       gateway: null,
     },
   )
@@ -285,6 +291,20 @@ test('watching tells the status now and when it has changed', async () => {
   assert.deepEqual(states, ['seeding', 'damaged'])
 })
 
+test('a share has one page, until it is revoked or the share is gone', async () => {
+  const page = await client.page({ cid: CID, lasts: 60_000 })
+  assert.match(page.url, new RegExp(`^http://127\\.0\\.0\\.1:\\d+/[\\w-]{22}/#${CID}$`))
+  assert.deepEqual([page.cid, page.name, page.urls], [CID, 'hello.txt', [page.url]])
+  assert.deepEqual(await client.pages(), { pages: [page] })
+  assert.equal((await client.page({ cid: CID })).url, page.url)
+  await client.revokePage(CID)
+  assert.deepEqual(await client.pages(), { pages: [] })
+  await assert.rejects(client.revokePage(CID), shareError('NOT_FOUND'))
+  assert.notEqual((await client.page({ cid: CID })).url, page.url)
+  await client.pause(CID)
+  await assert.rejects(client.page({ cid: CID }), shareError('CONFLICT'))
+})
+
 test('a stop request is passed on, and its answer ends with the server', async () => {
   const stopping = client.stop()
   while (stops === 0) await new Promise((resolve) => setImmediate(resolve))
@@ -300,7 +320,7 @@ test('no daemon, no API', async () => {
 })
 
 test('a socket left by a killed daemon is taken over', async () => {
-  const second = await serveApi({ node, home, gateway: null, onStop: () => {} })
+  const second = await serveApi({ node, home, gateway: null, pages, onStop: () => {} })
   assert.equal((await client.info()).running, true)
   await second.close()
 })

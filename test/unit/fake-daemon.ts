@@ -16,6 +16,8 @@ const PEER: PeerInfo = {
   id: 'p',
   wire: 'share',
   address: undefined,
+  via: undefined,
+  problem: undefined,
   pieces: 1,
   choked: false,
   interested: true,

@@ -3,11 +3,13 @@ import { EventEmitter } from 'node:events'
 import { ShareError } from '../../src/core/errors.ts'
 import type {
   Blocks,
+  CheckResult,
   ConnectedPeer,
   ImportResult,
   ListEntry,
   Node,
   NodeEvents,
+  NodeIdentity,
   ShareInfo,
   Torrent,
 } from '../../src/node/types.ts'
@@ -32,6 +34,10 @@ export function shareInfo(change: Partial<ShareInfo> = {}): ShareInfo {
     limits: { up: 0, down: 0 },
     error: undefined,
     announced: true,
+    discovery: [],
+    infoHashes: {},
+    only: [],
+    mismatch: undefined,
     ...change,
   }
 }
@@ -39,7 +45,12 @@ export function shareInfo(change: Partial<ShareInfo> = {}): ShareInfo {
 const PEER: ConnectedPeer = { id: 'peer', address: '/ip4/127.0.0.1/tcp/1/p2p/peer', direction: 'outbound' }
 
 export class FakeNode implements Node {
-  readonly identity = { peerId: 'me', addresses: ['/ip4/127.0.0.1/tcp/4141/p2p/me'] }
+  readonly identity: NodeIdentity = {
+    peerId: 'me',
+    addresses: ['/ip4/127.0.0.1/tcp/4141/p2p/me'],
+    reachable: 'no',
+    reachableBy: 'it listens on this machine alone',
+  }
   readonly shares = new Map<string, ShareInfo>([[CID, shareInfo()]])
   readonly calls: unknown[][] = []
   readonly #events = new EventEmitter()
@@ -48,6 +59,11 @@ export class FakeNode implements Node {
   onGet: Node['get'] = async () => shareInfo()
   onCat: Node['cat'] = async function* () {}
   onExport: Node['export'] = async function* () {}
+
+  async *examine(): AsyncGenerator<CheckResult> {
+    yield { name: 'clock', verdict: 'ok', finding: 'it runs forward' }
+    yield { name: 'ports', verdict: 'failed', finding: 'it listens nowhere', next: 'listen somewhere' }
+  }
 
   async add(path: string, options: Parameters<Node['add']>[1] = {}): Promise<ShareInfo> {
     const { signal: _, onProgress, ...rest } = options

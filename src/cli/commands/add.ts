@@ -9,17 +9,22 @@ import type { DaemonClient } from '../../daemon/client.ts'
 import type { ImportProfile, ShareInfo } from '../../node/types.ts'
 import type { Context } from '../context.ts'
 import { openProgress } from '../progress.ts'
+import { reachableText } from './id.ts'
 
 interface Options {
   readonly quiet?: boolean
   readonly copy?: boolean
   readonly profile?: ImportProfile
   readonly name?: string
+  readonly torrent?: string
 }
 
 export async function add(context: Context, paths: readonly string[], options: Options): Promise<void> {
   if (options.name !== undefined && paths.length > 1) {
     throw new ShareError('USAGE', 'one --name for several paths', 'add them one by one to name them')
+  }
+  if (options.torrent !== undefined && paths.length > 1) {
+    throw new ShareError('USAGE', 'one --torrent for several paths', 'add what it was made of: one path')
   }
   // all are checked before any is added
   for (const path of paths) await checkPath(path)
@@ -28,7 +33,10 @@ export async function add(context: Context, paths: readonly string[], options: O
   for (const path of paths) {
     const share = await addOne(context, client, path, options)
     const label = `${share.cid}  ${printable(share.name)}  ${formatBytes(share.size)}`
-    context.out.result(bare ? share.cid : label, share)
+    const identity = await client.id({ signal: context.signal })
+    const { reachable, reachableBy } = identity
+    context.out.result(bare ? share.cid : label, { ...share, reachable, reachableBy })
+    if (!bare && path === paths.at(-1)) context.out.note(reachableText(identity))
   }
 }
 
@@ -55,12 +63,13 @@ async function addOne(
   path: string,
   options: Options,
 ): Promise<ShareInfo> {
-  const { quiet, copy, profile, name } = options
+  const { quiet, copy, profile, name, torrent } = options
   const request: AddRequest = {
     path: resolve(path),
     ...(copy === true && { copy }),
     ...(profile !== undefined && { profile }),
     ...(name !== undefined && { name }),
+    ...(torrent !== undefined && { torrent: resolve(torrent) }),
   }
   const progress = await openProgress({ quiet: quiet === true, json: context.out.json })
   const start = performance.now()

@@ -54,6 +54,7 @@ export async function status({ home, out, signal }: Context): Promise<number | u
     home,
     listen: [],
     torrentPort: null,
+    torrentDht: null,
     gateway: null,
   }
   if (!out.json) throw notRunning()
@@ -66,6 +67,8 @@ function describe(info: DaemonInfo): string {
     `running, process ${info.pid}, version ${info.version}`,
     `home ${info.home}`,
     ...info.listen.map((address) => `listening on ${address}`),
+    ...(info.torrentPort === null ? [] : [`BitTorrent on port ${info.torrentPort}`]),
+    ...(info.torrentDht === null ? [] : [`BitTorrent's DHT: ${info.torrentDht.nodes} nodes known`]),
     ...(info.gateway === null ? [] : [`gateway at ${info.gateway}`]),
   ].join('\n')
 }

@@ -2,7 +2,9 @@
 import { resolve } from 'node:path'
 import { ShareError } from '../../core/errors.ts'
 import { formatBytes, formatDuration } from '../../core/units.ts'
+import { nobodyFound } from '../../node/search-steps.ts'
 import { checkSource, parseTarget } from '../../node/target.ts'
+import { torrentSources, torrentTarget } from '../../node/torrent-target.ts'
 import type { GetProgress, ShareInfo } from '../../node/types.ts'
 import { parseTimeout } from '../arguments.ts'
 import type { Context } from '../context.ts'
@@ -14,11 +16,11 @@ interface Options {
   readonly timeout?: string
   readonly quiet?: boolean
   readonly stream?: boolean
+  readonly only?: readonly string[]
 }
 
 export async function get(context: Context, target: string, options: Options): Promise<void> {
-  parseTarget(target)
-  const peers = (options.peer ?? []).map(checkSource)
+  const asked = checkTarget(target, options)
   const seconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout)
   const late = seconds === undefined ? new AbortController().signal : AbortSignal.timeout(seconds * 1000)
   const signal = AbortSignal.any([context.signal, late])
@@ -28,16 +30,41 @@ export async function get(context: Context, target: string, options: Options): P
   )
   try {
     const client = await context.daemon()
-    const request = { target, output: resolve(options.output ?? '.'), peers, stream: options.stream === true }
+    const request = {
+      ...asked,
+      output: resolve(options.output ?? '.'),
+      stream: options.stream === true,
+    }
     const share = await client.get(request, { signal, onProgress: (progress) => watch.report(progress) })
     watch.progress.stop()
     context.out.result(share.path, share)
+    if (torrentTarget(target) !== undefined) watch.progress.note(`CID: ${share.cid}`)
   } catch (thrown) {
     if (late.aborted && !context.signal.aborted) throw watch.outOfTime(seconds ?? 0)
     throw thrown
   } finally {
     watch.progress.stop()
   }
+}
+
+/** Before a daemon is started for it. */
+function checkTarget(
+  target: string,
+  { peer: peers = [], only = [] }: Options,
+): { target: string; peers: readonly string[]; only: readonly string[] } {
+  const torrent = torrentTarget(target)
+  if (torrent !== undefined) {
+    torrentSources(peers)
+    return { target: torrent.kind === 'file' ? torrent.path : target, peers, only }
+  }
+  parseTarget(target)
+  if (only.length > 0)
+    throw new ShareError(
+      'USAGE',
+      '--only chooses files of a torrent',
+      'of a CID get a path under it: CID/path',
+    )
+  return { target, peers: peers.map(checkSource), only }
 }
 
 /** What the daemon has reported of one download. */
@@ -70,14 +97,10 @@ class Watch {
 
   outOfTime(seconds: number): ShareError {
     const limit = seconds < 1 ? `${seconds} s` : formatDuration(seconds)
-    if (!this.#found) {
-      const hint =
-        'see that a node which has it is running, or name one with --peer; the same command goes on from here'
-      return new ShareError('NOBODY_HAS_IT', `nobody who has it was found within ${limit}`, hint)
-    }
+    if (!this.#found) return nobodyFound(this.#share?.search, `within ${limit}`)
     const { have = 0, size = 0 } = this.#share ?? {}
     const amount = size === 0 ? '' : `: ${formatBytes(have)} of ${formatBytes(size)} are here`
     const hint = 'run the same command again to resume, with a longer --timeout or without'
-    return new ShareError('TIMED_OUT', `not finished within ${limit}${amount}`, hint)
+    return new ShareError('TIMED_OUT', `not finished within ${limit}, who has it is too slow${amount}`, hint)
   }
 }

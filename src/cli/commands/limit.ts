@@ -1,6 +1,7 @@
 /** share limit: what one share may take of the network; without an option, prints it. */
-import { parseCid } from '../../core/cid.ts'
+
 import { formatRate } from '../../core/units.ts'
+import { checkShareName } from '../../node/share-name.ts'
 import type { Rates } from '../../node/types.ts'
 import { parseLimit } from '../arguments.ts'
 import type { Context } from '../context.ts'
@@ -10,7 +11,7 @@ export async function limit(
   cid: string,
   options: { readonly up?: string; readonly down?: string },
 ): Promise<void> {
-  parseCid(cid)
+  checkShareName(cid)
   const rates: Partial<Rates> = {
     ...(options.up !== undefined && { up: parseLimit(options.up) }),
     ...(options.down !== undefined && { down: parseLimit(options.down) }),

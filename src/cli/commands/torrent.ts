@@ -1,13 +1,14 @@
 /** share torrent: a .torrent file of a share, beside the name of the file that it was written to. */
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { parseCid } from '../../core/cid.ts'
 import { errno, ShareError } from '../../core/errors.ts'
 import type { TorrentRequest } from '../../daemon/api.ts'
+import { checkShareName } from '../../node/share-name.ts'
 import type { Context } from '../context.ts'
 import { hashing } from '../hashing.ts'
+import { type TrackerOptions, trackersIn } from '../trackers.ts'
 
-interface Options {
+interface Options extends TrackerOptions {
   readonly output?: string
   readonly v1?: boolean
   readonly v2?: boolean
@@ -15,12 +16,13 @@ interface Options {
 
 export async function torrent(context: Context, cid: string, options: Options): Promise<void> {
   const { out, signal } = context
-  parseCid(cid)
+  checkShareName(cid)
   const toStdout = options.output === '-'
   if (toStdout && out.json)
     throw new ShareError('USAGE', 'both --json and -o - write to standard output', 'name a file with -o')
   const client = await context.daemon()
-  const request: TorrentRequest = { cid, version: options.v1 ? 'v1' : options.v2 ? 'v2' : 'hybrid' }
+  const version = options.v1 ? 'v1' : options.v2 ? 'v2' : 'hybrid'
+  const request: TorrentRequest = { cid, version, ...trackersIn(options.tracker) }
   const summary = await hashing(context, (work) => client.torrent(request, work))
   const bytes = Buffer.concat(await Array.fromAsync(client.torrentFile(request, { signal })))
   if (toStdout) {

@@ -1,7 +1,8 @@
 /** share verify: reads everything and says what is damaged; then the exit code is 4. */
-import { parseCid, printable } from '../../core/cid.ts'
+import { printable } from '../../core/cid.ts'
 import { ShareError } from '../../core/errors.ts'
 import { formatBytes } from '../../core/units.ts'
+import { checkShareName } from '../../node/share-name.ts'
 import type { VerifyResult } from '../../node/types.ts'
 import type { Context } from '../context.ts'
 import { openProgress } from '../progress.ts'
@@ -10,7 +11,7 @@ export async function verify(
   { out, signal, daemon }: Context,
   cid: string | undefined,
 ): Promise<number | undefined> {
-  if (cid !== undefined) parseCid(cid)
+  if (cid !== undefined) checkShareName(cid)
   const client = await daemon()
   const progress = await openProgress({ quiet: false, json: out.json })
   const start = performance.now()
