@@ -7,7 +7,7 @@ import libtorrent as lt
 
 torrent = lt.load_torrent_file(sys.argv[1]).ti
 hashes = torrent.info_hashes()
-said = {"name": torrent.name(), "pieces": torrent.num_pieces()}
+said = {"version": lt.__version__, "name": torrent.name(), "pieces": torrent.num_pieces()}
 said["v1"] = str(hashes.v1) if hashes.has_v1() else ""
 said["v2"] = str(hashes.v2) if hashes.has_v2() else ""
 if len(sys.argv) > 2:

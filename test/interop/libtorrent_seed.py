@@ -1,5 +1,6 @@
-"""Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY`; prints its port."""
+"""Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY`; prints its port, and what it sent."""
 
+import json
 import sys
 import time
 
@@ -24,3 +25,12 @@ while not handle.status().is_seeding:
     time.sleep(0.05)
 print(session.listen_port(), flush=True)
 sys.stdin.read()
+
+session.post_session_stats()
+sent = None
+while sent is None:
+    session.wait_for_alert(1000)
+    for alert in session.pop_alerts():
+        if isinstance(alert, lt.session_stats_alert):
+            sent = alert.values["net.sent_bytes"]
+print(json.dumps({"version": lt.__version__, "bytes": sent}), flush=True)

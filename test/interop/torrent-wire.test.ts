@@ -1,6 +1,6 @@
 /**
  * The pure parts of BitTorrent's wire against a libtorrent that seeds: handshake, metadata (BEP 9), piece layers and blocks'
- * hashes (BEP 52), by a plain socket on loopback. `node test/interop/wire.ts`; needs Python, and fetches libtorrent once.
+ * hashes (BEP 52), by a plain socket on loopback.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after, before, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { peerKey } from '../../src/core/types.ts'
 import {
@@ -37,8 +38,8 @@ import { hashAt, rootLayer } from '../../src/torrent/merkle.ts'
 import { MetadataFetch } from '../../src/torrent/metadata-fetch.ts'
 import { readMetainfo } from '../../src/torrent/metainfo.ts'
 import { readInfo } from '../../src/torrent/read-info.ts'
-import { libtorrentModules } from '../bench/libtorrent.ts'
 import { noise } from '../unit/torrent-trees.ts'
+import { installed } from './installed.ts'
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 const PEER = peerKey('libtorrent')
@@ -48,7 +49,7 @@ const PIECE_BYTES = 65_536
 /** More pieces than one request's 512 hashes, and the last one shorter. */
 const BIG = 700 * PIECE_BYTES + 20_000
 
-const modules = await libtorrentModules()
+const modules = await installed('libtorrent')
 const work = await mkdtemp(join(tmpdir(), 'share-interop-'))
 const env = { ...process.env, PYTHONPATH: modules }
 
@@ -171,7 +172,7 @@ async function blocks(wire: Conversation, root: Uint8Array, layer: Uint8Array): 
   }
 }
 
-async function converse(version: 'v1' | 'v2' | 'hybrid'): Promise<void> {
+async function converse(t: TestContext, version: 'v1' | 'v2' | 'hybrid'): Promise<void> {
   const torrent = join(work, `tree.${version}.torrent`)
   const make = spawn(
     'python3',
@@ -198,9 +199,10 @@ async function converse(version: 'v1' | 'v2' | 'hybrid'): Promise<void> {
       await blocks(wire, root, fetched.get(Buffer.from(root).toString('hex')) ?? new Uint8Array(0))
     }
     wire.end()
-    process.stdout.write(
-      `${version}: metadata${version === 'v1' ? '' : ', piece layers, hashes of blocks'}\n`,
-    )
+    seeder.stdin.end()
+    const sent = JSON.parse(String((await once(seeder.stdout, 'data'))[0]))
+    t.diagnostic(`libtorrent ${sent.version} sent ${sent.bytes} bytes`)
+    assert.ok(sent.bytes > 0)
   } finally {
     seeder.stdin.end()
   }
@@ -209,12 +211,15 @@ async function converse(version: 'v1' | 'v2' | 'hybrid'): Promise<void> {
 const plain = (layers: ReadonlyMap<string, Uint8Array>): string[] =>
   [...layers].map(([root, layer]) => `${root} ${Buffer.from(layer).toString('hex')}`).sort()
 
-try {
+before(async () => {
   await mkdir(join(work, 'tree'))
   await writeFile(join(work, 'tree/big'), noise(BIG, 1))
   await writeFile(join(work, 'tree/six'), noise(6 * PIECE_BYTES, 2))
   await writeFile(join(work, 'tree/small'), noise(5, 3))
-  for (const version of ['v1', 'v2', 'hybrid'] as const) await converse(version)
-} finally {
-  await rm(work, { recursive: true, force: true })
-}
+})
+
+after(() => rm(work, { recursive: true, force: true }))
+
+for (const version of ['v1', 'v2', 'hybrid'] as const)
+  test(`a torrent of ${version}: metadata${version === 'v1' ? '' : ', piece layers, hashes of blocks'}`, (t) =>
+    converse(t, version))
