@@ -37,3 +37,33 @@ test('a disk without room for a download is told before the download, one that f
   const { uploaded } = await a.status(cid)
   assert.ok(uploaded < 1.25 * SIZE, `${uploaded} bytes were sent of ${SIZE}`)
 })
+
+test('below the floor of free space a download stops while seeding goes on, and resumes by itself', async (t) => {
+  const homes = await Homes.open(t)
+  const [a, b, c] = [await homes.add('a', { 'limits.up': '2MB' }), await homes.add('b'), await homes.add('c')]
+  const [source, other, disk] = [homes.path('source'), homes.path('other'), homes.path('disk')]
+  await writeNoise(source, SIZE, 1)
+  await writeNoise(other, MIB, 2)
+  const cid = await a.share('add', '-q', source)
+  const seeded = await b.share('add', '-q', other)
+  await b.connect(a)
+  await mkdir(disk)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512m', 'tmpfs', disk])
+  homes.atEnd(() => execFileSync('umount', [disk]))
+  const [filler, target] = [join(disk, 'filler'), join(disk, 'target')]
+  const getting = b.start('get', cid, '-o', target)
+  const have = async () => (await b.shares()).find((share) => share.cid === cid)?.have ?? 0
+  await until('some of it is here', async () => (await have()) > 0)
+  await writeNoise(filler, 460 * MIB, 2)
+  const { code, stderr } = await getting.ended
+  assert.equal(code, 6, stderr)
+  assert.match(stderr, /^error: only \d+ MiB are free in .* \[DISK_FULL\]\nnext: ./m)
+  assert.equal((await b.status(cid)).state, 'failed')
+  await c.share('get', seeded, '-o', homes.path('copy'), '--peer', await b.address())
+  await assertSame(homes.path('copy'), other)
+
+  await a.share('config', 'set', 'limits.up', 'unlimited')
+  await rm(filler)
+  await until('it is whole', async () => (await b.status(cid)).state === 'seeding')
+  await assertSame(target, source)
+})
