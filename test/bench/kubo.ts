@@ -1,28 +1,17 @@
 /** kubo, by its commands. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { cached } from './cache.ts'
+import { installed } from '../interop/installed.ts'
 import { output } from './processes.ts'
 import type { Peer, Place, Program } from './program.ts'
 
-const VERSION = '0.43.0'
-
 const PORT = 4001
-
-const MODULE = `module bench\n\ngo 1.25\n\nrequire github.com/ipfs/kubo v${VERSION}\n\ntool github.com/ipfs/kubo/cmd/ipfs\n`
 
 /** Uses the program at `path`, or builds one. */
 export async function kubo(path: string | undefined): Promise<Program> {
-  const program = path === undefined ? join(await cached(`kubo-${VERSION}`, build), 'ipfs') : resolve(path)
+  const program = path === undefined ? join(await installed('kubo'), 'ipfs') : resolve(path)
   const version = (await output(program, ['version', '--number'])).trim()
   return { name: 'kubo', version: `kubo ${version}`, start: (place) => start(program, place) }
-}
-
-/** By Go's own tools, from its module proxy: some minutes, once. */
-async function build(cwd: string): Promise<void> {
-  await writeFile(join(cwd, 'go.mod'), MODULE)
-  await output('go', ['mod', 'tidy'], '', { cwd })
-  await output('go', ['build', '-o', 'ipfs', 'github.com/ipfs/kubo/cmd/ipfs'], '', { cwd })
 }
 
 async function start(program: string, place: Place): Promise<Peer> {

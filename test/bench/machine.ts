@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { document, type Section } from './document.ts'
 import { openRun, removeDirectory } from './leftovers.ts'
-import { measure } from './machine/measure.ts'
+import { isKept, measure } from './machine/measure.ts'
 import { pictureOf } from './machine/picture.ts'
 import { captionOf, type Run, tableOf, type WorkResults } from './machine/table.ts'
 import { WORKS, type Work } from './machine/works.ts'
@@ -74,11 +74,12 @@ async function runWork(
       : await Source.makeTree(path, work.files, work.size)
   const runs: Run[] = []
   const failures: string[] = []
+  const placeOf = (round: number): string => (isKept(work) ? join(directory, `round-${round}`) : directory)
   for (let round = 1; round <= rounds; round++) {
     for (const program of programs) {
       const title = `${name}, round ${round} of ${rounds}, ${program.name}`
       try {
-        const figures = await measure({ work, program, source, directory, limit, patience })
+        const figures = await measure({ work, program, source, directory: placeOf(round), limit, patience })
         runs.push({ program: program.name, version: program.version, ...figures })
         say(`${title}: ${figures.total.toFixed(2)} s, ${figures.cpu.toFixed(1)} s of CPU`)
       } catch (thrown) {
@@ -88,6 +89,7 @@ async function runWork(
     }
   }
   removeDirectory(source.path)
+  if (isKept(work)) for (let round = 1; round <= rounds; round++) removeDirectory(placeOf(round))
   return { name, work, runs, failures }
 }
 
