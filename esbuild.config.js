@@ -9,7 +9,9 @@ await build({
     'src/cli/start.ts',
     'src/content/hashing/file-thread.ts',
     'src/content/hashing/piece-thread.ts',
+    'src/store/small-files-thread.ts',
     'src/torrent/digest-thread.ts',
+    'src/torrent/metainfo-thread.ts',
   ],
   outdir: 'dist/bundle',
   entryNames: '[name]',
@@ -20,9 +22,27 @@ await build({
   format: 'esm',
   target: 'node22',
   minifySyntax: true,
-  // it finds its binary beside itself
+  // they find their binaries beside themselves
   external: ['classic-level'],
   // for packages that are not modules yet
-  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+  banner: {
+    js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
+  },
+  logLevel: 'warning',
+})
+
+// the page by which a browser downloads a share: all that it consists of, beside each other
+await build({
+  entryPoints: ['src/page/page.ts', 'src/page/page.css', 'src/page/index.html'],
+  outdir: 'dist/page',
+  bundle: true,
+  platform: 'browser',
+  format: 'esm',
+  target: ['chrome123', 'firefox120', 'safari17.5'],
+  minify: true,
+  loader: { '.html': 'copy' },
+  alias: { 'node:crypto': './src/page/node-crypto.ts' },
+  inject: ['src/page/buffer.ts'],
+  define: { 'process.platform': '"browser"' },
   logLevel: 'warning',
 })
