@@ -123,6 +123,7 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<Reachabl
     ways.door?.attach(libp2p)
     await options.register?.(libp2p)
     await libp2p.start()
+    await libp2p.services.mdns?.open()
     return { libp2p, ways }
   } catch (thrown) {
     await datastore.close()

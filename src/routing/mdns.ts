@@ -31,10 +31,18 @@ const AGAIN_MS = 5_000
 /** Peers remembered; past it all are forgotten, and met again. */
 const MOST_REMEMBERED = 1_000
 
+/**
+ * Multicast discovery that begins by `open`, once the node listens: two nodes that start together and ask before either has
+ * an address to answer with would not meet before the next question, 10 s later.
+ */
+export interface MulticastDiscovery extends Startable {
+  open(): Promise<void>
+}
+
 /** For libp2p's `services`. `onNeighbours` is told of the addresses before they are dialled. */
 export function dialingMdns(
   onNeighbours: (addresses: readonly Multiaddr[]) => void,
-): (components: MdnsComponents & DialComponents) => Startable {
+): (components: MdnsComponents & DialComponents) => MulticastDiscovery {
   return (components) => {
     const { peerStore, connectionManager } = components
     const discovery = mdns()(components)
@@ -60,6 +68,6 @@ export function dialingMdns(
       if (isNews(detail.id)) void meet(detail)
     })
     // without the mark by which libp2p knows a discovery
-    return { start: () => start(discovery), stop: () => stop(discovery) }
+    return { start: () => undefined, open: () => start(discovery), stop: () => stop(discovery) }
   }
 }
