@@ -64,6 +64,8 @@ for program; do
     transmission) debian transmission-daemon transmission-daemon ;;
     qbittorrent) debian qbittorrent-nox qbittorrent-nox ;;
     chromium) debian chromium chromium ;;
+    nftables) debian nft nftables ;;
+    miniupnpd) debian miniupnpd miniupnpd-nftables ;;
     *)
       echo "no such program: $program" >&2
       exit 2
