@@ -16,6 +16,7 @@ import { dialingMdns } from '../routing/mdns.ts'
 import type { Config } from './config.ts'
 import { openLibp2pDatastore } from './libp2p-datastore.ts'
 import { listenError } from './listen-error.ts'
+import { Neighbours } from './neighbours.ts'
 import { publicInterfaces } from './public-interfaces.ts'
 import { socketTls } from './socket-tls.ts'
 import { thriftyYamux } from './thrifty-yamux.ts'
@@ -42,10 +43,11 @@ export interface Libp2pOptions {
 
 export type ShareLibp2p = Libp2p & { readonly services: DhtServices }
 
-/** A node, and what its ways in know. */
+/** A node, what its ways in know, and whom it met. */
 export interface ReachableNode {
   readonly libp2p: ShareLibp2p
   readonly ways: WaysIn
+  readonly neighbours: Neighbours
 }
 
 const MIB = 1024 * 1024
@@ -117,6 +119,8 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<Reachabl
         ...ways.services,
       },
     })
+    // before the start: peers that are met during it are as good as later ones
+    const neighbours = new Neighbours(libp2p)
     order.watch(libp2p)
     vouched.watch(libp2p)
     ways.reachability.attach(libp2p)
@@ -124,7 +128,7 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<Reachabl
     await options.register?.(libp2p)
     await libp2p.start()
     await libp2p.services.mdns?.open()
-    return { libp2p, ways }
+    return { libp2p, ways, neighbours }
   } catch (thrown) {
     await datastore.close()
     throw listenError(thrown)

@@ -41,7 +41,7 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
     wires.limits.setAll({ up: config['limits.up'], down: config['limits.down'] })
     const version = `share/${await packageVersion()}`
     const delegated = new DelegatedRouting(config['routing.delegated'], onLog)
-    const { libp2p, ways } = await createLibp2pNode({
+    const { libp2p, ways, neighbours } = await createLibp2pNode({
       home,
       config,
       delegated,
@@ -73,6 +73,7 @@ export async function createNode(options: NodeOptions): Promise<Api.Node> {
       wires,
       libp2p,
       ways,
+      neighbours,
       routing,
       discovery,
       trackers: config['torrent.trackers'],

@@ -148,11 +148,19 @@ export class Search {
     }
   }
 
-  /** Connected peers are asked when they are met as neighbours; the others have to be dialled first. */
+  /**
+   * Asks it, and dials it first unless it is connected. It is asked in each round: its answer may have gone out on a
+   * connection of earlier that nobody has closed yet.
+   */
   async #meet(id: PeerId, addresses: readonly Multiaddr[]): Promise<void> {
     const { libp2p, driver } = this.#context
     const peer = peerKey(id.toString())
-    if (driver.isBanned(peer) || libp2p.getConnections(id).length > 0 || this.#rests(peer)) return
+    if (driver.isBanned(peer)) return
+    if (libp2p.getConnections(id).length > 0) {
+      if (!this.#found.has(peer)) this.#ask(peer)
+      return
+    }
+    if (this.#rests(peer)) return
     if (addresses.length > 0)
       await libp2p.peerStore.merge(id, { multiaddrs: [...addresses] }).catch(() => undefined)
     if (!(await this.#dial(id))) this.#resting.set(peer, performance.now() + STRANGER_REST_MS)

@@ -24,7 +24,7 @@ import { addPath } from './adding.ts'
 import type { Config } from './config.ts'
 import { importCar } from './import-car.ts'
 import type { ShareLibp2p } from './libp2p.ts'
-import { Neighbours } from './neighbours.ts'
+import type { Neighbours } from './neighbours.ts'
 import { isNode } from './peer-kind.ts'
 import { copyOut, placeFor } from './place.ts'
 import { type ReadingContext, ReadSession } from './session.ts'
@@ -59,6 +59,7 @@ export interface Parts {
   readonly wires: Wires
   readonly libp2p: ShareLibp2p
   readonly ways: WaysIn
+  readonly neighbours: Neighbours
   readonly routing: Routing
   readonly discovery: TorrentDiscovery
   /** Trackers of every share's torrents. */
@@ -76,8 +77,7 @@ export class ShareNode implements Api.Node {
   #stopped: Promise<void> | undefined
 
   constructor(parts: Parts) {
-    const { libp2p, wires } = parts
-    const neighbours = new Neighbours(libp2p)
+    const { libp2p, wires, neighbours } = parts
     this.#torrents = new Torrents(parts.store, parts.trackers, (root) => this.#shareTorrents.changed(root))
     this.#shareTorrents = new ShareTorrents({
       store: parts.store,
@@ -89,7 +89,6 @@ export class ShareNode implements Api.Node {
     wires.torrent.attach(this.#shareTorrents)
     this.#parts = {
       ...parts,
-      neighbours,
       driver: wires.driver,
       bitswap: wires.bitswap,
       http: wires.http,
