@@ -1,18 +1,10 @@
 /** The public face of a running peer: each method of the API in terms of the parts that do it. */
 
 import { EventEmitter } from 'node:events'
-import { basename, join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
-import { writeCar } from '../content/car-writer.ts'
-import { dagBlocks } from '../content/dag-blocks.ts'
-import { linksOf } from '../content/dag-links.ts'
-import { listDirectory } from '../content/directory.ts'
-import { readFile } from '../content/file.ts'
-import { resolvePath } from '../content/path.ts'
-import { printable, rootKeyOf } from '../core/cid.ts'
+import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import { peerKey, type RootKey } from '../core/types.ts'
 import { bestConnection } from '../exchange/open-stream.ts'
@@ -22,32 +14,23 @@ import { checkedTiers } from '../torrent/announce-list.ts'
 import { isTrackerUrl } from '../torrent/tracker-url.ts'
 import { addPath } from './adding.ts'
 import type { Config } from './config.ts'
+import { Gets } from './gets.ts'
 import { importCar } from './import-car.ts'
 import type { ShareLibp2p } from './libp2p.ts'
 import type { Neighbours } from './neighbours.ts'
 import { isNode } from './peer-kind.ts'
-import { copyOut, placeFor } from './place.ts'
-import { type ReadingContext, ReadSession } from './session.ts'
+import { Reading } from './reading.ts'
+import type { ReadingContext } from './session.ts'
 import { ShareTorrents } from './share-torrents.ts'
 import { Shares } from './shares.ts'
-import { checkPeerAddress, checkSource, parseTarget, type Target } from './target.ts'
+import { checkPeerAddress } from './target.ts'
 import { addByTorrent } from './torrent-add.ts'
 import type { TorrentDiscovery } from './torrent-discovery.ts'
-import { askTorrent } from './torrent-gets.ts'
-import { type TorrentTarget, torrentBesideCid, torrentTarget } from './torrent-target.ts'
-import type { TorrentRequest } from './torrent-transfer.ts'
 import { Torrents } from './torrents.ts'
-import type { TransferRequest } from './transfer.ts'
 import type * as Api from './types.ts'
 import { NetworkWatch } from './ways-in/network-watch.ts'
 import type { WaysIn } from './ways-in/ways-in.ts'
 import type { Wires } from './wires.ts'
-
-/** A link's CID is looked for this long before its torrent is fetched alone. */
-const PATIENCE_WITH_CID_MS = 10_000
-
-/** How often a running `get` reports. */
-const REPORT_MS = 500
 
 /** A dial that somebody waits for. */
 const DIAL_TIMEOUT_MS = 15_000
@@ -70,6 +53,8 @@ export interface Parts {
 export class ShareNode implements Api.Node {
   readonly #parts: Parts & ReadingContext
   readonly #shares: Shares
+  readonly #reading: Reading
+  readonly #gets: Gets
   readonly #torrents: Torrents
   readonly #network: NetworkWatch
   readonly #shareTorrents: ShareTorrents
@@ -111,6 +96,15 @@ export class ShareNode implements Api.Node {
         this.#shareTorrents.changed(root)
         this.#emit('share', { cid: root, share: this.#shares.describe(root) })
       },
+    })
+    this.#reading = new Reading(this.#parts, wires.limits)
+    this.#gets = new Gets({
+      store: parts.store,
+      shares: this.#shares,
+      shareTorrents: this.#shareTorrents,
+      torrents: wires.torrent,
+      reading: this.#reading,
+      log: parts.log,
     })
     libp2p.addEventListener('peer:connect', ({ detail }) => {
       const peer = neighbours.connected().find(({ id }) => id === detail.toString())
@@ -155,182 +149,27 @@ export class ShareNode implements Api.Node {
         ? await addPath(store, path, options)
         : await addByTorrent(store, path, { ...options, torrent })
     this.#shares.announce(row.root)
-    return this.#describe(row.root)
+    return this.#shares.described(row.root)
   }
 
-  async get(text: string, options: Api.GetOptions = {}): Promise<Api.ShareInfo> {
-    const torrent = torrentTarget(text)
-    if (torrent !== undefined) return this.#getTorrent(torrent, options)
-    const { output, signal, stream = false } = options
-    const target = targetOf(text, options.peers)
-    const root = await this.#resolve(target, signal)
-    const key = rootKeyOf(root)
-    const here = this.#parts.store.share(key)
-    // a directory that an earlier get made is the place itself, not a place to put things into
-    const again = here !== undefined && output !== undefined && resolve(output) === here.path
-    const path = again ? here.path : await placeFor(output, target.name ?? here?.name ?? key)
-    if (here?.phase === 'complete' && here.damaged.length === 0) {
-      // the bytes of a copied share lie in the store, whatever lies where they came from
-      if (target.magnet !== undefined) void this.#shareTorrents.meet(key, target.magnet)
-      if (here.copied || here.path !== path) await this.#copyOut(target, root, path, signal)
-      // a copy beside the share is its owner's; where it lies is what was asked for
-      return { ...this.#describe(key), path }
-    }
-    if (here !== undefined && here.phase === 'complete') await this.#shares.remove(key)
-    else if (here !== undefined && here.path !== path) {
-      throw new ShareError(
-        'CONFLICT',
-        `${key} is on its way to ${here.path} already`,
-        'wait for it, or `share rm` it first',
-      )
-    }
-    const request = {
-      root,
-      // a torrent's name is a part of what it is, wherever it lies
-      name: (target.magnet === undefined ? undefined : target.name) ?? basename(path),
-      path,
-      peers: target.peers,
-      stream,
-      ...(target.magnet !== undefined && { magnet: target.magnet }),
-    }
-    const beside = torrentBesideCid(text)
-    return beside === undefined
-      ? this.#reporting(key, options, (report) => this.#shares.complete(request, signal, report))
-      : this.#getEither(request, beside, options)
+  get(text: string, options: Api.GetOptions = {}): Promise<Api.ShareInfo> {
+    return this.#gets.get(text, options)
   }
 
-  /** By the CID, which BitTorrent peers help with; by the torrent alone, where nobody has the root and they have the torrent. */
-  async #getEither(
-    request: TransferRequest,
-    torrent: TorrentTarget,
-    options: Api.GetOptions,
-  ): Promise<Api.ShareInfo> {
-    const key = rootKeyOf(request.root)
-    const changing = new AbortController()
-    const ended = new AbortController()
-    const { signal = ended.signal } = options
-    const either = AbortSignal.any([signal, changing.signal])
-    void this.#onlyTorrent(key, ended.signal).then((only) => {
-      if (only) changing.abort(new ShareError('INTERRUPTED', 'nobody has the CID', 'the torrent is fetched'))
-    })
-    try {
-      return await this.#reporting(key, options, (report) => this.#shares.complete(request, either, report))
-    } catch (thrown) {
-      if (!changing.signal.aborted || signal.aborted) throw thrown
-    } finally {
-      ended.abort()
-    }
-    await this.#shares.remove(key)
-    this.#parts.log(`${key}: nobody has it; the torrent that the link names beside it is fetched`)
-    const peers = options.peers?.filter((address) => !address.startsWith('/')) ?? []
-    return this.#getTorrent(torrent, { ...options, peers })
+  cat(text: string, options: Api.CatOptions = {}): AsyncGenerator<Uint8Array> {
+    return this.#reading.cat(text, options)
   }
 
-  /** Resolves with whether, some time on, BitTorrent peers have told what the torrent is and nobody has given the root. */
-  async #onlyTorrent(root: RootKey, ended: AbortSignal): Promise<boolean> {
-    try {
-      await sleep(PATIENCE_WITH_CID_MS, undefined, { signal: ended, ref: false })
-      await this.#parts.wires.torrent.of(root)[0]?.metadata(ended)
-      return (
-        this.#parts.wires.torrent.of(root).length > 0 && this.#shares.describe(root)?.state === 'resolving'
-      )
-    } catch {
-      return false
-    }
+  ls(text: string, options: Api.SourceOptions = {}): AsyncGenerator<Api.ListEntry> {
+    return this.#reading.ls(text, options)
   }
 
-  /** What has come is a share of its own CID. */
-  async #getTorrent(target: TorrentTarget, options: Api.GetOptions): Promise<Api.ShareInfo> {
-    const { signal } = options
-    const { root, request, share } = await askTorrent(this.#parts.store, target, options)
-    if (share !== undefined && share.damaged.length === 0) return this.#given(share, request, signal)
-    const info = await this.#reporting(root, options, (report) =>
-      this.#shares.completeTorrent(root, request, signal, report),
-    )
-    if (info.mismatch === undefined) return info
-    const hint = `what the torrent holds is here, as ${info.path}; ask whoever made the link which of the two is meant`
-    throw new ShareError('VERIFICATION_FAILED', info.mismatch, hint)
+  blocks(root: CID, options: Api.BlocksOptions = {}): Api.Blocks {
+    return this.#reading.blocks(root, options)
   }
 
-  /** A share that came from the torrent before; elsewhere it is copied. */
-  async #given(
-    share: ShareRow,
-    { origin, path }: TorrentRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<Api.ShareInfo> {
-    const wanted = origin.into === undefined ? path : join(origin.into, basename(share.path))
-    if (wanted !== share.path) {
-      const target = parseTarget(share.root)
-      await this.#copyOut(target, target.root, wanted, signal)
-    }
-    return { ...this.#describe(share.root), path: wanted }
-  }
-
-  /** Tells of a download while it runs. */
-  async #reporting(
-    key: RootKey,
-    { onProgress }: Api.GetOptions,
-    work: (report: (notice?: ShareError) => void) => Promise<ShareRow>,
-  ): Promise<Api.ShareInfo> {
-    const report = (notice?: ShareError): void => {
-      const share = this.#shares.describe(key)
-      if (share !== undefined)
-        onProgress?.({ share, ...(notice !== undefined && { notice: notice.toJSON() }) })
-    }
-    const reporting = setInterval(report, REPORT_MS)
-    try {
-      const { root } = await work(report)
-      report()
-      return this.#describe(root)
-    } finally {
-      clearInterval(reporting)
-    }
-  }
-
-  async *cat(text: string, options: Api.CatOptions = {}): AsyncGenerator<Uint8Array> {
-    const { range, signal } = options
-    const target = targetOf(text, options.peers)
-    using session = this.#session(target, signal)
-    const cid = await resolvePath(target.root, target.path, session.node, signal)
-    yield* readFile(cid, {
-      getBlock: session.block,
-      ...(range !== undefined && { range }),
-      ...(signal !== undefined && { signal }),
-    })
-  }
-
-  async *ls(
-    text: string,
-    options: { signal?: AbortSignal; peers?: readonly string[] } = {},
-  ): AsyncGenerator<Api.ListEntry> {
-    const target = targetOf(text, options.peers)
-    using session = this.#session(target, options.signal)
-    const cid = await resolvePath(target.root, target.path, session.node, options.signal)
-    for await (const { name, cid: entry, kind, size } of listDirectory(cid, session.node, options.signal)) {
-      yield { name, cid: entry.toString(), kind, size }
-    }
-  }
-
-  blocks(root: Target['root'], options: Api.BlocksOptions = {}): Api.Blocks {
-    const { peers = [], upload = false, ...reading } = options
-    const session = new ReadSession(this.#parts, root, { ...reading, peers: peers.map(checkSource) })
-    return upload ? heldBack(session, rootKeyOf(root), this.#parts.wires.limits, options.signal) : session
-  }
-
-  async *export(
-    text: string,
-    options: { signal?: AbortSignal; peers?: readonly string[] } = {},
-  ): AsyncGenerator<Uint8Array> {
-    const { signal } = options
-    const target = targetOf(text, options.peers)
-    using session = this.#session(target, signal)
-    const root = await resolvePath(target.root, target.path, session.node, signal)
-    const blocks = dagBlocks([{ cid: root }], {
-      getBlock: session.block,
-      below: ({ cid }, block) => linksOf(cid, block).map((below) => ({ cid: below })),
-      ...(signal !== undefined && { signal }),
-    })
-    yield* writeCar([root], blocks)
+  export(text: string, options: Api.SourceOptions = {}): AsyncGenerator<Uint8Array> {
+    return this.#reading.export(text, options)
   }
 
   async import(path: string, options: Api.ImportOptions = {}): Promise<Api.ImportResult> {
@@ -349,7 +188,7 @@ export class ShareNode implements Api.Node {
         continue
       }
       this.#shares.announce(outcome.root)
-      shares.push(this.#describe(outcome.root))
+      shares.push(this.#shares.described(outcome.root))
     }
     return { shares, failed, blocks, bytes }
   }
@@ -382,7 +221,7 @@ export class ShareNode implements Api.Node {
   async limit(cid: string, rates: Partial<Api.Rates>): Promise<Api.ShareInfo> {
     const { root } = this.#shares.find(cid)
     await this.#parts.wires.limits.setShare(root, rates)
-    return this.#describe(root)
+    return this.#shares.described(root)
   }
 
   limitAll(rates: Partial<Api.Rates>): void {
@@ -474,29 +313,6 @@ export class ShareNode implements Api.Node {
     await store.close()
   }
 
-  async #resolve(target: Target, signal: AbortSignal | undefined): Promise<Target['root']> {
-    if (target.path.length === 0) return target.root
-    using session = this.#session(target, signal)
-    return await resolvePath(target.root, target.path, session.node, signal)
-  }
-
-  async #copyOut(
-    target: Target,
-    root: Target['root'],
-    path: string,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    using session = this.#session(target, signal)
-    await copyOut(root, path, session.block, signal)
-  }
-
-  #session(target: Target, signal: AbortSignal | undefined): ReadSession {
-    return new ReadSession(this.#parts, target.root, {
-      peers: target.peers,
-      ...(signal !== undefined && { signal }),
-    })
-  }
-
   /** The share with the trackers that the user names for it now; without any word of them, as it is. */
   async #named(row: ShareRow, trackers: readonly string[] | undefined): Promise<ShareRow> {
     if (trackers === undefined) return row
@@ -513,36 +329,9 @@ export class ShareNode implements Api.Node {
     return { ...row, trackers: named }
   }
 
-  #describe(root: RootKey): Api.ShareInfo {
-    const share = this.#shares.describe(root)
-    if (share === undefined)
-      throw new ShareError('NOT_FOUND', `the share ${root} is gone`, 'it was removed meanwhile')
-    return share
-  }
-
   #emit<K extends keyof Api.NodeEvents>(event: K, detail: Api.NodeEvents[K]): void {
     this.#events.emit(event, detail)
   }
-}
-
-/** What is read goes out of this node, as fast as the limits let it. */
-function heldBack(
-  session: ReadSession,
-  root: RootKey,
-  limits: Wires['limits'],
-  signal: AbortSignal | undefined,
-): Api.Blocks {
-  const block = async (cid: CID): Promise<Uint8Array> => {
-    const bytes = await session.block(cid)
-    await limits.passUp(root, bytes.length, signal)
-    return bytes
-  }
-  return { node: session.node, block, [Symbol.dispose]: () => session[Symbol.dispose]() }
-}
-
-function targetOf(text: string, peers: readonly string[] | undefined): Target {
-  const target = parseTarget(text)
-  return { ...target, peers: [...(peers ?? []).map(checkSource), ...target.peers] }
 }
 
 /** Nodes that have what is wanted of them and send nothing. */

@@ -120,6 +120,14 @@ export class Shares {
     })
   }
 
+  /** @throws ShareError NOT_FOUND: it was removed meanwhile */
+  described(root: RootKey): ShareInfo {
+    const share = this.describe(root)
+    if (share === undefined)
+      throw new ShareError('NOT_FOUND', `the share ${root} is gone`, 'it was removed meanwhile')
+    return share
+  }
+
   all(): ShareInfo[] {
     return this.#context.store.shares().flatMap((row) => this.describe(row.root) ?? [])
   }

@@ -298,14 +298,11 @@ export interface Node {
   get(target: string, options?: GetOptions): Promise<ShareInfo>
   /** The content of one file, in order, verified. `range` is inclusive, as in HTTP. */
   cat(target: string, options?: CatOptions): AsyncIterable<Uint8Array>
-  ls(target: string, options?: { signal?: AbortSignal; peers?: readonly string[] }): AsyncIterable<ListEntry>
+  ls(target: string, options?: SourceOptions): AsyncIterable<ListEntry>
   /** Read a DAG by its blocks. Throws NOBODY_HAS_IT, TIMED_OUT. */
   blocks(root: CID, options?: BlocksOptions): Blocks
   /** The blocks below a CID, a path under one, or a link, as a CAR file: the bytes that `ipfs dag export` writes. */
-  export(
-    target: string,
-    options?: { signal?: AbortSignal; peers?: readonly string[] },
-  ): AsyncIterable<Uint8Array>
+  export(target: string, options?: SourceOptions): AsyncIterable<Uint8Array>
   /** Takes in a CAR file, version 1 or 2; its bytes are kept in the store. */
   import(path: string, options?: ImportOptions): Promise<ImportResult>
   /** Forgets a share; its files stay, only unfinished partial files go. */
@@ -352,8 +349,12 @@ export interface Blocks extends Disposable {
   readonly block: (cid: CID) => Promise<Uint8Array>
 }
 
-export interface CatOptions {
-  readonly range?: { readonly first: number; readonly last?: number }
+export interface SourceOptions {
+  /** Addresses of nodes, and URLs of gateways, to ask first. */
   readonly peers?: readonly string[]
   readonly signal?: AbortSignal
+}
+
+export interface CatOptions extends SourceOptions {
+  readonly range?: { readonly first: number; readonly last?: number }
 }
