@@ -13,6 +13,7 @@ import { tally } from '../tally.ts'
 import { assess } from './assess.ts'
 import { FaultyCatalogue } from './faulty-catalogue.ts'
 import { type Fault, type FaultKind, FaultyDisk } from './faulty-disk.ts'
+import { runThreadInside } from './thread-inside.ts'
 import { makeShares, Work } from './work.ts'
 
 const KINDS: readonly FaultKind[] = [
@@ -37,6 +38,8 @@ test('a store on a failing disk', async (t) => {
   t.diagnostic(`seed ${SEED}, ${count} faults`)
   const steps = new Map<number, number>()
   const met = new Map<FaultKind, number>()
+  let small = 0
+  runThreadInside()
   for (let round = 0; round < count; round++) {
     const prng = createPrng(SEED + round)
     const order = SEED + (round % ORDERS)
@@ -46,12 +49,14 @@ test('a store on a failing disk', async (t) => {
     try {
       const disk = await once(order, { kind, step }, SEED + round)
       if (disk.met) met.set(kind, (met.get(kind) ?? 0) + 1)
+      small += disk.madeByCalls
     } catch (thrown) {
       throw new Error(`HOSTILE_SEED=${SEED}, round ${round}: ${kind} at step ${step}`, { cause: thrown })
     }
   }
   const kinds = [...met].map(([kind, times]) => `${kind} ${times}`).join(', ')
-  t.diagnostic(kinds)
+  t.diagnostic(`${kinds}; ${small} files by the thread of small files`)
+  assert.ok(small > 0, 'the thread of small files took part')
   tally(
     `faults of the disk under a store (${kinds})`,
     count,
@@ -75,7 +80,7 @@ async function once(order: number, fault: Fault | undefined, seed: number): Prom
   const catalogue = new FaultyCatalogue(disk)
   try {
     await underFaults(disk, catalogue, home, (store) => new Work(store, shares, createPrng(order)))
-    if (disk.powered) await disk.release()
+    if (disk.powered) disk.release()
     else {
       await disk.lose()
       await catalogue.lose(join(home, 'catalogue'), prng)

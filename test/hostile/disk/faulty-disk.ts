@@ -1,11 +1,11 @@
 /**
- * A disk that fails. It takes the place of `node:fs/promises` for one directory, below everything that writes there, the
- * libraries included: nothing in the program knows of it. Every operation is a step, and at one step it fails: with an
+ * A disk that fails. It takes the place of `node:fs/promises` for one directory, and of the calls of `node:fs` by which the
+ * thread of small files writes, below everything that writes there, the libraries included: nothing in the program knows of it. Every operation is a step, and at one step it fails: with an
  * errno, half done, or with the power. When the power goes, what was not synced may be lost: each write to a file alone
  * (whole, or torn at a sector), and of each directory's changes the last ones. The names in a directory are durable only
  * after the directory was synced, as POSIX has it.
  */
-import { constants, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
+import calls, { constants } from 'node:fs'
 import fs, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename, dirname, join } from 'node:path'
@@ -37,13 +37,15 @@ interface Change {
 
 /** A file that was written: its bytes when it was last synced, and what was done since. */
 interface Written {
-  readonly handle: FileHandle
+  readonly fd: number
   durable: Buffer
   since: { readonly at: number; readonly bytes: Buffer | undefined }[]
 }
 
 const real = { ...fs }
 type Real = typeof real
+const realCalls = { ...calls }
+type Calls = Pick<typeof realCalls, 'openSync' | 'writeSync' | 'fdatasync' | 'closeSync' | 'unlinkSync'>
 
 export class FaultyDisk {
   /** Steps so far. */
@@ -52,6 +54,8 @@ export class FaultyDisk {
   met = false
   /** Nothing works any more. */
   off = false
+  /** Files made by calls of `node:fs`. */
+  madeByCalls = 0
   /** What was done outside of the places where it may be done. */
   readonly trespasses: string[] = []
   readonly #root: string
@@ -64,6 +68,8 @@ export class FaultyDisk {
   #changes: Change[] = []
   #order = 0
   readonly #written = new Map<string, Written>()
+  /** Files that calls of `node:fs` have open. */
+  readonly #open = new Map<number, { readonly path: string; readonly written: Written }>()
 
   /** Fails below `root`; `graves` is a directory outside of it, on the same file system, that keeps what may come back. */
   constructor(
@@ -79,11 +85,14 @@ export class FaultyDisk {
 
   install(): void {
     Object.assign(fs, this.#functions())
+    Object.assign(calls, this.#calls())
     syncBuiltinESMExports()
   }
 
   remove(): void {
     Object.assign(fs, real)
+    const { openSync, writeSync, fdatasync, closeSync, unlinkSync } = realCalls
+    Object.assign(calls, { openSync, writeSync, fdatasync, closeSync, unlinkSync } satisfies Calls)
     syncBuiltinESMExports()
   }
 
@@ -101,12 +110,12 @@ export class FaultyDisk {
   async lose(): Promise<void> {
     await this.#loseNames()
     for (const written of this.#written.values()) this.#loseBytes(written)
-    await this.release()
+    this.release()
   }
 
   /** Closes what is still open for `lose`. */
-  async release(): Promise<void> {
-    for (const { handle } of this.#written.values()) await handle.close()
+  release(): void {
+    for (const { fd } of this.#written.values()) realCalls.closeSync(fd)
     this.#written.clear()
   }
 
@@ -136,7 +145,7 @@ export class FaultyDisk {
     this.#changes = []
   }
 
-  #loseBytes({ handle, durable, since }: Written): void {
+  #loseBytes({ fd, durable, since }: Written): void {
     let content = durable
     for (const { at, bytes } of since) {
       const luck = this.#prng.below(3)
@@ -144,8 +153,8 @@ export class FaultyDisk {
       content =
         bytes === undefined ? resized(content, at) : overlaid(content, at, this.#cut(bytes, luck === 1))
     }
-    ftruncateSync(handle.fd, 0)
-    writeSync(handle.fd, content, 0, content.length, 0)
+    realCalls.ftruncateSync(fd, 0)
+    realCalls.writeSync(fd, content, 0, content.length, 0)
   }
 
   #cut(bytes: Buffer, torn: boolean): Buffer {
@@ -205,7 +214,7 @@ export class FaultyDisk {
     return {
       ...Object.fromEntries(readers),
       open: (path: string, flags?: string | number, mode?: number) =>
-        this.#mine(path) ? this.#open(path, flags, mode) : real.open(path, flags, mode),
+        this.#mine(path) ? this.#openHandle(path, flags, mode) : real.open(path, flags, mode),
       writeFile: (path: string | FileHandle, data: string | Uint8Array, options?: { mode?: number }) =>
         typeof path === 'string' && this.#mine(path)
           ? this.#writeFile(path, data, options?.mode)
@@ -237,31 +246,35 @@ export class FaultyDisk {
     return work(path, ...more)
   }
 
-  async #open(path: string, flags: string | number = 'r', mode?: number): Promise<FileHandle> {
-    const writes =
-      typeof flags === 'string'
-        ? /[wa+]/.test(flags)
-        : (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0
-    const former = writes ? await kindOf(path) : undefined
-    this.#step(`open ${path}`, writes && former === undefined, () => undefined)
-    if (writes) this.#allow(path)
+  async #openHandle(path: string, flags: string | number = 'r', mode?: number): Promise<FileHandle> {
+    const writes = forWriting(flags)
+    const isNew = writes && this.#beforeWriting(path)
+    if (!writes) this.#step(`open ${path}`, false, () => undefined)
     const handle = await real.open(path, flags, mode)
     if (!writes) return this.#reader(handle, path)
-    if (former === undefined) this.#note(path, async (where) => this.#takeAway(where(path)))
-    const written = await this.#writtenFile(handle, path, former === undefined)
-    if (typeof flags === 'string' && flags.startsWith('w') && former !== undefined)
+    const written = this.#opened(handle.fd, path, isNew)
+    if (typeof flags === 'string' && flags.startsWith('w') && !isNew)
       written.since.push({ at: 0, bytes: undefined })
     return this.#writer(handle, path, written)
   }
 
-  async #writtenFile(handle: FileHandle, path: string, isNew: boolean): Promise<Written> {
-    const { dev, ino } = fstatSync(handle.fd)
+  /** Whether the file will be a new one. */
+  #beforeWriting(path: string): boolean {
+    const isNew = kindOf(path) === undefined
+    this.#step(`open ${path}`, isNew, () => undefined)
+    this.#allow(path)
+    return isNew
+  }
+
+  #opened(fd: number, path: string, isNew: boolean): Written {
+    if (isNew) this.#note(path, async (where) => this.#takeAway(where(path)))
+    const { dev, ino } = realCalls.fstatSync(fd)
     const key = `${dev}:${ino}`
     const known = this.#written.get(key)
     if (known !== undefined && !isNew) return known
-    await known?.handle.close()
-    const own = await real.open(path, 'r+')
-    const written: Written = { handle: own, durable: isNew ? Buffer.alloc(0) : contentOf(own.fd), since: [] }
+    if (known !== undefined) realCalls.closeSync(known.fd)
+    const own = realCalls.openSync(path, 'r+')
+    const written: Written = { fd: own, durable: isNew ? Buffer.alloc(0) : contentOf(own), since: [] }
     this.#written.set(key, written)
     return written
   }
@@ -279,7 +292,7 @@ export class FaultyDisk {
   }
 
   async #syncReader(handle: FileHandle, path: string): Promise<void> {
-    const found = fstatSync(handle.fd)
+    const found = realCalls.fstatSync(handle.fd)
     this.#step(`sync ${path}`, true, () => undefined)
     if (found.isDirectory()) {
       this.#changes = this.#changes.filter(({ directory }) => directory !== path)
@@ -290,15 +303,17 @@ export class FaultyDisk {
   }
 
   #settle(written: Written): void {
-    written.durable = contentOf(written.handle.fd)
+    written.durable = contentOf(written.fd)
     written.since = []
   }
 
+  #put(fd: number, written: Written, bytes: Buffer, at: number): void {
+    realCalls.writeSync(fd, bytes, 0, bytes.length, at)
+    written.since.push({ at, bytes: Buffer.from(bytes) })
+  }
+
   #writer(handle: FileHandle, path: string, written: Written): FileHandle {
-    const put = (bytes: Buffer, at: number) => {
-      writeSync(handle.fd, bytes, 0, bytes.length, at)
-      written.since.push({ at, bytes: Buffer.from(bytes) })
-    }
+    const put = (bytes: Buffer, at: number): void => this.#put(handle.fd, written, bytes, at)
     const sync = async () => {
       this.#step(`sync ${path}`, true, () => undefined)
       this.#settle(written)
@@ -315,20 +330,20 @@ export class FaultyDisk {
         position: number | null = null,
       ) => {
         const bytes = Buffer.from(from.buffer, from.byteOffset + offset, length)
-        const at = position ?? fstatSync(handle.fd).size
+        const at = position ?? realCalls.fstatSync(handle.fd).size
         this.#step(`write ${path}`, true, () => put(bytes.subarray(0, length >> 1), at))
         put(bytes, at)
         return { bytesWritten: length, buffer: from }
       },
       writeFile: async (data: string | Uint8Array) => {
         const bytes = Buffer.from(data as Uint8Array)
-        const at = fstatSync(handle.fd).size
+        const at = realCalls.fstatSync(handle.fd).size
         this.#step(`write ${path}`, true, () => put(bytes.subarray(0, bytes.length >> 1), at))
         put(bytes, at)
       },
       truncate: async (length = 0) => {
         this.#step(`truncate ${path}`, true, () => undefined)
-        ftruncateSync(handle.fd, length)
+        realCalls.ftruncateSync(handle.fd, length)
         written.since.push({ at: length, bytes: undefined })
       },
       sync,
@@ -337,7 +352,7 @@ export class FaultyDisk {
   }
 
   async #writeFile(path: string, data: string | Uint8Array, mode?: number): Promise<void> {
-    const handle = await this.#open(path, 'w', mode)
+    const handle = await this.#openHandle(path, 'w', mode)
     try {
       await handle.writeFile(data)
     } finally {
@@ -347,7 +362,7 @@ export class FaultyDisk {
 
   async #mkdir(path: string, options?: { recursive?: boolean; mode?: number }): Promise<string | undefined> {
     if (options?.recursive === true) {
-      if ((await kindOf(path)) !== undefined) return undefined
+      if (kindOf(path) !== undefined) return undefined
       if (this.#mine(dirname(path))) await this.#mkdir(dirname(path), options)
     }
     await this.#added(
@@ -369,7 +384,7 @@ export class FaultyDisk {
     this.#step(`rename ${from} to ${basename(to)}`, true, () => undefined)
     this.#allow(from)
     this.#allow(to)
-    const replaced = await kindOf(to)
+    const replaced = kindOf(to)
     const grave = this.#grave()
     if (replaced === 'file') await real.link(to, grave)
     await real.rename(from, to)
@@ -382,13 +397,17 @@ export class FaultyDisk {
   }
 
   async #rm(path: string, force: boolean): Promise<void> {
-    const kind = await kindOf(path)
+    const kind = kindOf(path)
     this.#step(`rm ${path}`, false, () => undefined)
     if (kind === undefined && force) return
     this.#allow(path)
     if (kind === undefined) throw failure('ENOENT', `rm ${path}`)
+    this.#bury(path)
+  }
+
+  #bury(path: string): void {
     const grave = this.#grave()
-    await real.rename(path, grave)
+    realCalls.renameSync(path, grave)
     this.#note(path, (where) => real.rename(grave, where(path)))
   }
 
@@ -397,6 +416,58 @@ export class FaultyDisk {
     this.#allow(path)
     await real.rmdir(path)
     this.#note(path, async (where) => void (await real.mkdir(where(path))))
+  }
+
+  #calls(): Calls {
+    return {
+      openSync: (path: string, flags: number, mode?: number) =>
+        this.#mine(path) && forWriting(flags)
+          ? this.#openSync(path, flags, mode)
+          : realCalls.openSync(path, flags, mode),
+      writeSync: (fd: number, from: Uint8Array, offset: number, length: number, at: number) => {
+        const open = this.#open.get(fd)
+        if (open === undefined) return realCalls.writeSync(fd, from, offset, length, at)
+        const bytes = Buffer.from(from.buffer, from.byteOffset + offset, length)
+        const put = (part: Buffer): void => this.#put(fd, open.written, part, at)
+        this.#step(`write ${open.path}`, true, () => put(bytes.subarray(0, length >> 1)))
+        put(bytes)
+        return length
+      },
+      fdatasync: (fd: number, done: (thrown: unknown) => void) => {
+        const open = this.#open.get(fd)
+        if (open === undefined) realCalls.fdatasync(fd, done)
+        else setImmediate(() => done(this.#synced(open)))
+      },
+      closeSync: (fd: number) => {
+        this.#open.delete(fd)
+        realCalls.closeSync(fd)
+      },
+      unlinkSync: (path: string) => {
+        if (!this.#mine(path)) return realCalls.unlinkSync(path)
+        this.#step(`unlink ${path}`, false, () => undefined)
+        this.#allow(path)
+        this.#bury(path)
+      },
+    } as unknown as Calls
+  }
+
+  #openSync(path: string, flags: number, mode?: number): number {
+    const isNew = this.#beforeWriting(path)
+    const fd = realCalls.openSync(path, flags, mode)
+    this.#open.set(fd, { path, written: this.#opened(fd, path, isNew) })
+    this.madeByCalls++
+    return fd
+  }
+
+  /** What went wrong with it, or null. */
+  #synced({ path, written }: { readonly path: string; readonly written: Written }): unknown {
+    try {
+      this.#step(`sync ${path}`, true, () => undefined)
+      this.#settle(written)
+      return null
+    } catch (thrown) {
+      return thrown
+    }
   }
 
   async #takeAway(path: string): Promise<void> {
@@ -409,9 +480,15 @@ function isBelow(path: string, root: string): boolean {
   return path === root || path.startsWith(`${root}/`)
 }
 
-async function kindOf(path: string): Promise<'file' | 'directory' | undefined> {
-  const found = await real.lstat(path).catch(() => undefined)
+function kindOf(path: string): 'file' | 'directory' | undefined {
+  const found = realCalls.lstatSync(path, { throwIfNoEntry: false })
   return found && (found.isDirectory() ? 'directory' : 'file')
+}
+
+function forWriting(flags: string | number): boolean {
+  return typeof flags === 'string'
+    ? /[wa+]/.test(flags)
+    : (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0
 }
 
 function failure(code: string, what: string): Error {
@@ -423,8 +500,8 @@ function gone(what: string): Error {
 }
 
 function contentOf(fd: number): Buffer {
-  const content = Buffer.alloc(fstatSync(fd).size)
-  readSync(fd, content, 0, content.length, 0)
+  const content = Buffer.alloc(realCalls.fstatSync(fd).size)
+  realCalls.readSync(fd, content, 0, content.length, 0)
   return content
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Prng } from '../../../src/core/prng.ts'
 import type { RootKey } from '../../../src/core/types.ts'
 import { PartialDownload } from '../../../src/store/download.ts'
+import { MANY_FILES } from '../../../src/store/small-files.ts'
 import type { Download, InlinePlace, Store } from '../../../src/store/types.ts'
 import { bytes, type MadeShare, makeFile, makeTree, putNodes } from '../../unit/store-fixture.ts'
 
@@ -36,7 +37,10 @@ const ACTIONS: readonly Action[] = [
 const FEWEST = 5
 const MOST = 12
 
-/** The same shares in each run: a file and a tree of each kind, small nodes and repeated leaves among them. */
+/** Files in a directory that is worth the thread of small files. */
+const MANY = MANY_FILES + 2
+
+/** The same shares in each run: a file and a tree of each kind, small nodes and repeated leaves among them, and many files. */
 export function makeShares(work: string): Kept[] {
   const repeated = bytes(1000, 9)
   const tree = {
@@ -46,6 +50,9 @@ export function makeShares(work: string): Kept[] {
     empty: bytes(0, 0),
     r: repeated,
   }
+  const many = Object.fromEntries(
+    Array.from({ length: MANY }, (_, at) => [`${at % 3}/${at}`, bytes(40 + at, 100 + at)]),
+  )
   const kept = (share: MadeShare, name: string, how: Kept['how']): Kept => ({
     share,
     path: join(work, how === 'download' ? 'targets' : 'sources', name),
@@ -59,6 +66,7 @@ export function makeShares(work: string): Kept[] {
     kept(makeFile(bytes(9700, 13)), 'file', 'download'),
     kept(makeTree({ ...tree, r2: repeated, more: bytes(5100, 14) }, 'raw'), 'tree', 'download'),
     kept(makeTree({ ...tree, x: bytes(2900, 15) }, 'raw-wrapped'), 'wrapped', 'download'),
+    kept(makeTree(many, 'raw'), 'many', 'download'),
   ]
 }
 
