@@ -5,19 +5,20 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { kadDHT } from '@libp2p/kad-dht'
 import { reachOfIp } from '../core/ip-reach.ts'
+import { overridden } from '../core/overridden.ts'
 
 type Components = Parameters<ReturnType<typeof kadDHT>>[0]
 
 export function lanOnly(components: Components): Components {
   const { connectionManager, registrar } = components
-  const near = over(connectionManager, {
+  const near = overridden(connectionManager, {
     openStream: async (to, protocol, options) => {
       const connection = await connectionManager.openConnection(to as PeerId, options)
       if (!isNear(connection)) throw new Error(`${connection.remotePeer} is not of this network`)
       return connectionManager.openStream(to, protocol, options)
     },
   })
-  const guarded = over(registrar, {
+  const guarded = overridden(registrar, {
     handle: (protocol, handler, options) =>
       registrar.handle(
         protocol,
@@ -29,7 +30,7 @@ export function lanOnly(components: Components): Components {
         options,
       ),
   })
-  return over(components, { connectionManager: near, registrar: guarded })
+  return overridden(components, { connectionManager: near, registrar: guarded })
 }
 
 /** Whether a peer is connected directly, from this machine or a network around it. */
@@ -38,14 +39,4 @@ function isNear({ remoteAddr }: Connection): boolean {
   if (rest.some(({ name }) => name === 'p2p-circuit')) return false
   const reach = reachOfIp(host?.value ?? '')
   return reach !== undefined && reach !== 'world'
-}
-
-/** The target with some of its members replaced; the others keep their `this`. */
-function over<T extends object>(target: T, own: Partial<T>): T {
-  return new Proxy(target, {
-    get(inner, key) {
-      const found: unknown = Reflect.get(key in own ? own : inner, key)
-      return typeof found === 'function' ? found.bind(inner) : found
-    },
-  })
 }

@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { dcutr } from '@libp2p/dcutr'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { overridden } from '../../core/overridden.ts'
 import { isRelayed, reachOf } from '../reach.ts'
 import type { OutsideView } from './outside-view.ts'
-import { overridden } from './overridden.ts'
 
 type DcutrComponents = Parameters<ReturnType<typeof dcutr>>[0]
 type OpenConnection = DcutrComponents['connectionManager']['openConnection']

@@ -1,4 +1,4 @@
-/** A component of libp2p with some of its methods replaced, for one service alone. */
+/** An object with some of its methods replaced, such as a component of libp2p for one service alone. */
 export function overridden<T extends object>(object: T, changes: Partial<T>): T {
   return new Proxy(object, {
     get: (target, key) => {
