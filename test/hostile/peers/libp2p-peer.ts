@@ -1,4 +1,5 @@
 /** A libp2p node without anything of the program but its transport. */
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import type { Libp2p, Stream } from '@libp2p/interface'
 import { ping } from '@libp2p/ping'
@@ -7,10 +8,24 @@ import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 
-export function createPeer(): Promise<Libp2p> {
+export interface PeerOptions {
+  /** Where it listens; by default on a port of loopback. */
+  readonly listen?: string[]
+  /** The address that it calls from. */
+  readonly from?: string
+  /** It can be met at relays, and meet others there. */
+  readonly relayed?: boolean
+}
+
+export function createPeer({ listen, from, relayed = false }: PeerOptions = {}): Promise<Libp2p> {
+  // all of it goes to node:net, of which the types tell a part
+  const calling = { noDelay: true, localAddress: from }
   return createLibp2p({
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
+    addresses: { listen: listen ?? ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [
+      tcp(from === undefined ? {} : { dialOpts: calling }),
+      ...(relayed ? [circuitRelayTransport()] : []),
+    ],
     connectionEncrypters: [tls()],
     streamMuxers: [yamux()],
     connectionGater: { denyDialMultiaddr: () => false },

@@ -17,15 +17,38 @@ const LONGEST_WAIT = 900
 const SMALL_FILES = 300
 const SIZES = [3 * MIB, MIB + 17, 40_000] as const
 
-test('a node killed at random moments, whatever it does', async (t) => {
+/** Killed side by side: while one is waited for, another works. */
+const NODES = 2
+
+test('nodes killed at random moments, whatever they do', async (t) => {
   const kills = Number(process.env.KILLS ?? rounds(4, 50))
   t.diagnostic(`seed ${SEED}, ${kills} kills`)
-  const prng = createPrng(SEED)
   const homes = await Homes.open(t)
-  const [seeder, node] = [await homes.add('seeder', { 'limits.up': '4MB' }), await homes.add('node')]
-  const theirs = await addAll(homes, seeder, 'theirs')
+  const seeder = await homes.add('seeder', { 'limits.up': '4MB' })
+  const sources = await addAll(homes, seeder)
   const address = await seeder.address()
-  const ours = await writeAll(homes, 'ours')
+  await Promise.all(
+    Array.from({ length: NODES }, async (_, number) => {
+      const name = `node${number}`
+      const node = await homes.add(name)
+      const ours = await writeAll(homes, name)
+      const theirs = new Map([...sources].map(([cid, { at }]) => [cid, homes.path(`${name}-got-${at}`)]))
+      const prng = createPrng(SEED + number)
+      await killOften({ node, prng, ours, theirs, address }, Math.ceil(kills / NODES))
+      for (const [cid, target] of theirs) await assertSame(target, sources.get(cid)?.path ?? '')
+      for (const path of ours.values()) await assertSame(path, `${path}.copy`)
+      await assertCalm(node)
+    }),
+  )
+  tally(
+    'SIGKILL during add, get, rm, gc, config and daemon start',
+    kills,
+    'no lock left, nothing claimed wrongly, all downloads finished',
+  )
+})
+
+async function killOften(place: Omit<Scene, 'shares'>, kills: number): Promise<void> {
+  const { node, prng, theirs } = place
   /** What a command promised by ending well: shares that are there. */
   const promised = new Set<string>()
   /** What was forgotten, or was to be: its file may lie there, and be nobody's. */
@@ -34,7 +57,7 @@ test('a node killed at random moments, whatever it does', async (t) => {
     const work = pick(prng, Object.keys(WORK) as (keyof typeof WORK)[])
     const shares = kill === 0 ? [] : await node.shares()
     if (work === 'start') await node.kill()
-    const command = WORK[work]({ node, prng, homes, ours, theirs, address, shares })
+    const command = WORK[work]({ ...place, shares })
     await sleep(prng.below(LONGEST_WAIT))
     await node.kill()
     const { code, stdout } = await command.ended
@@ -44,25 +67,17 @@ test('a node killed at random moments, whatever it does', async (t) => {
         promised.delete(argument)
         forgotten.add(argument)
       }
-    await check(node, promised, `HOSTILE_SEED=${SEED}, kill ${kill} during ${work}`)
+    await check(node, promised, `HOSTILE_SEED=${SEED}, kill ${kill} of ${node.path} during ${work}`)
   }
   const known = new Set((await node.shares()).map(({ cid }) => cid))
   for (const [cid, target] of theirs)
     if (forgotten.has(cid) && !known.has(cid)) await rm(target, { force: true, recursive: true })
-  await finish(node, theirs, address)
-  for (const [name, path] of ours) await assertSame(path, homes.path(`${name}.copy`))
-  await assertCalm(node)
-  tally(
-    'SIGKILL during add, get, rm, gc, config and daemon start',
-    kills,
-    'no lock left, nothing claimed wrongly, all downloads finished',
-  )
-})
+  await finish(place)
+}
 
 interface Scene {
   readonly node: Home
   readonly prng: Prng
-  readonly homes: Homes
   readonly ours: ReadonlyMap<string, string>
   /** Target by CID. */
   readonly theirs: ReadonlyMap<string, string>
@@ -107,13 +122,10 @@ async function check(node: Home, promised: ReadonlySet<string>, when: string): P
   assert.equal((await node.run('config', 'list')).code, 0, when)
 }
 
-/** Every download ends, and is right. */
-async function finish(node: Home, theirs: ReadonlyMap<string, string>, address: string): Promise<void> {
+/** Every download ends. */
+async function finish({ node, theirs, address }: Omit<Scene, 'shares'>): Promise<void> {
   await node.share('config', 'set', 'limits.down', 'unlimited')
-  for (const [cid, target] of theirs) {
-    await node.share('get', cid, '-o', target, '--peer', address)
-    await assertSame(target, `${target}.source`)
-  }
+  for (const [cid, target] of theirs) await node.share('get', cid, '-o', target, '--peer', address)
 }
 
 /** Sources, each with a copy that nobody touches: files, and a tree of small ones. */
@@ -130,14 +142,24 @@ async function writeAll(homes: Homes, kind: string): Promise<Map<string, string>
   return written.set(tree, homes.path(tree))
 }
 
-async function addAll(homes: Homes, seeder: Home, kind: string): Promise<Map<string, string>> {
-  const targets = new Map<string, string>()
-  for (const [at, size] of SIZES.entries()) {
-    const target = homes.path(`${kind}-${at}`)
-    await writeNoise(`${target}.source`, size * 2, 100 + at)
-    targets.set(await seeder.share('add', '-q', `${target}.source`), target)
+interface Source {
+  readonly path: string
+  readonly at: number
+}
+
+/** What others have, by CID. */
+async function addAll(homes: Homes, seeder: Home): Promise<Map<string, Source>> {
+  const sources = new Map<string, Source>()
+  const add = async (path: string): Promise<void> => {
+    sources.set(await seeder.share('add', '-q', path), { path, at: sources.size })
   }
-  const tree = homes.path(`${kind}-tree`)
-  await manyFiles(`${tree}.source`, 2, SMALL_FILES)
-  return targets.set(await seeder.share('add', '-q', `${tree}.source`), tree)
+  for (const [at, size] of SIZES.entries()) {
+    const path = homes.path(`source-${at}`)
+    await writeNoise(path, size * 2, 100 + at)
+    await add(path)
+  }
+  const tree = homes.path('source-tree')
+  await manyFiles(tree, 2, SMALL_FILES)
+  await add(tree)
+  return sources
 }
