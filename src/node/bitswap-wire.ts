@@ -61,6 +61,10 @@ export class BitswapWire implements BitswapHost {
         if (isGateway(peer)) context.http.want(peer, cids)
         else this.#exchange.want(peer, cids, kind)
       },
+      // a gateway's request ends with an answer or an error
+      remind: (peer, cids) => {
+        if (!isGateway(peer)) this.#exchange.remind(peer, cids)
+      },
       cancel: (peer, cid) => {
         if (isGateway(peer)) context.http.cancel(peer, cid)
         else this.#exchange.cancel(peer, cid)

@@ -50,7 +50,7 @@ interface Gateway {
   untold: number
 }
 
-export class HttpWire implements NodeWire {
+export class HttpWire implements Omit<NodeWire, 'remind'> {
   readonly #context: HttpWireContext
   readonly #gateways = new Map<PeerKey, Gateway>()
   /** Banned; some of them before they took part in any swarm. */

@@ -22,6 +22,9 @@ function bench() {
     want: (peer, cids, kind) => {
       for (const each of cids) lines.push(`${kind} ${numberOf(each)} of ${peer}`)
     },
+    remind: (peer, cids) => {
+      for (const each of cids) lines.push(`remind ${peer} of ${numberOf(each)}`)
+    },
     cancel: (peer, each) => lines.push(`cancel ${numberOf(each)} at ${peer}`),
   })
   const session = new FetchSession()
@@ -49,6 +52,25 @@ describe('fetching a DAG node', () => {
     assert.deepEqual(await Promise.all(fetches), [BLOCK, BLOCK])
     assert.deepEqual(told(), ['cancel 1 at A'])
     assert.equal(fetcher.offer(cid(1), BLOCK), false, 'nobody waits any more')
+  })
+
+  it('reminds whoever it asked, for an answer may be lost with a connection', () => {
+    const { fetcher, session, join, told } = bench()
+    join(A, B)
+    void fetcher.fetch(cid(1), session, forever)
+    mock.timers.tick(2_000)
+    assert.deepEqual(told(), ['block 1 of A', 'block 1 of B'])
+    mock.timers.tick(2_000)
+    mock.timers.tick(9_999)
+    assert.deepEqual(told(), [], 'B was given its time too')
+    mock.timers.tick(1)
+    assert.deepEqual(told(), ['remind A of 1', 'remind B of 1'])
+    mock.timers.tick(10_000)
+    assert.deepEqual(told(), ['remind A of 1', 'remind B of 1'])
+    fetcher.offer(cid(1), BLOCK)
+    told()
+    mock.timers.tick(60_000)
+    assert.deepEqual(told(), [])
   })
 
   it('spreads nodes over the peers', () => {

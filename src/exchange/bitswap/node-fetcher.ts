@@ -10,9 +10,13 @@ import type { BlockKey, PeerKey } from '../../core/types.ts'
 /** A peer that has not sent a node for so long is no longer waited for alone. */
 const PATIENCE_MS = 2_000
 
+/** When nobody is left to ask, those that were asked are reminded this often: an answer may be lost with a connection. */
+const REMIND_MS = 10_000
+
 /** What the fetcher needs of the exchange. */
 export interface NodeWire {
   want(peer: PeerKey, cids: Iterable<CID>, kind: 'block'): void
+  remind(peer: PeerKey, cids: Iterable<CID>): void
   cancel(peer: PeerKey, cid: CID): void
 }
 
@@ -115,9 +119,17 @@ export class NodeFetcher {
       if (fetch.asked.has(peer)) continue
       if (idlest === undefined || this.#load(peer) < this.#load(idlest)) idlest = peer
     }
-    if (idlest === undefined) return
+    if (idlest === undefined) {
+      fetch.timer = setTimeout(() => this.#remind(fetch), REMIND_MS)
+      return
+    }
     this.#ask(fetch, idlest)
     fetch.timer = setTimeout(() => this.#askNext(fetch), PATIENCE_MS)
+  }
+
+  #remind(fetch: Fetch): void {
+    for (const peer of fetch.asked) this.#wire.remind(peer, [fetch.cid])
+    this.#askNext(fetch)
   }
 
   #ask(fetch: Fetch, peer: PeerKey): void {
