@@ -6,12 +6,15 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { RelayDoor } from '../../src/node/ways-in/relay-server.ts'
 
 const HOP = '/libp2p/circuit/relay/0.2.0/hop'
+const STOP = '/libp2p/circuit/relay/0.2.0/stop'
 
 interface Guest {
   readonly name: string
   readonly host: string
-  /** Pairs it asked for. */
+  /** Pairs it asked for, or something else by the same protocol. */
   readonly pairs?: number
+  /** Pairs that it is the other end of. */
+  readonly met?: number
 }
 
 const idOf = (name: string): PeerId =>
@@ -19,10 +22,13 @@ const idOf = (name: string): PeerId =>
 
 function doorWith(guests: readonly Guest[]): { door: RelayDoor; leave(name: string): void } {
   const events = new EventTarget()
-  const connections = guests.map(({ name, host, pairs = 0 }) => ({
+  const connections = guests.map(({ name, host, pairs = 0, met = 0 }) => ({
     remotePeer: idOf(name),
     remoteAddr: multiaddr(`${host.includes(':') ? '/ip6' : '/ip4'}/${host}/tcp/1`),
-    streams: Array.from({ length: pairs }, () => ({ protocol: HOP })),
+    streams: [
+      ...Array.from({ length: pairs }, () => ({ protocol: HOP, direction: 'inbound' })),
+      ...Array.from({ length: met }, () => ({ protocol: STOP, direction: 'outbound' })),
+    ],
   }))
   const libp2p = {
     addEventListener: events.addEventListener.bind(events),
@@ -82,9 +88,17 @@ describe('a pair', () => {
       'one more of a full relay',
       [
         { name: 'a', host: '5.5.5.5', pairs: 1 },
-        ...Array.from({ length: 16 }, (_, at) => crowd(1, `6.6.6.${at}`, 8)).flat(),
+        ...Array.from({ length: 16 }, (_, at) => ({ name: `met ${at}`, host: `6.6.6.${at}`, met: 8 })),
       ],
       true,
+    ],
+    [
+      'asked for while strangers ask for much and get nothing',
+      [
+        { name: 'a', host: '5.5.5.5', pairs: 1 },
+        ...Array.from({ length: 40 }, (_, at) => crowd(1, `6.6.6.${at}`, 8)).flat(),
+      ],
+      false,
     ],
   ]
   for (const [what, guests, refused] of CASES) {

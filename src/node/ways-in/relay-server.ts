@@ -10,7 +10,9 @@ import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { hostOf } from './outside-view.ts'
 
+/** What a peer asks a relay by, and the relay the one that it is to be joined with. */
 const HOP = '/libp2p/circuit/relay/0.2.0/hop'
+const STOP = '/libp2p/circuit/relay/0.2.0/stop'
 
 const MIB = 1024n * 1024n
 
@@ -62,14 +64,15 @@ export class RelayDoor {
     const host = this.#hostOf(peer)
     if (host === undefined) return true
     let [all, ofHost, ofPeer] = [0, 0, 0]
-    for (const connection of this.#libp2p?.getConnections() ?? []) {
-      const pairs = connection.streams.filter(({ protocol }) => protocol === HOP).length
-      all += pairs
-      if (network(connection.remoteAddr) === host) ofHost += pairs
-      if (connection.remotePeer.equals(peer)) ofPeer += pairs
+    for (const { streams, remoteAddr, remotePeer } of this.#libp2p?.getConnections() ?? []) {
+      // strangers who ask, are refused and leave the stream open take nothing from others
+      all += streams.filter(({ protocol, direction }) => protocol === STOP && direction === 'outbound').length
+      const asked = streams.filter(({ protocol }) => protocol === HOP).length
+      if (network(remoteAddr) === host) ofHost += asked
+      if (remotePeer.equals(peer)) ofPeer += asked
     }
-    // the one that asks is among them
-    return all > MOST_PAIRS || ofHost > MOST_PAIRS_PER_HOST || ofPeer > MOST_PAIRS_PER_PEER
+    // what it asks now is among what it asked
+    return all >= MOST_PAIRS || ofHost > MOST_PAIRS_PER_HOST || ofPeer > MOST_PAIRS_PER_PEER
   }
 
   #left(peer: PeerId): void {

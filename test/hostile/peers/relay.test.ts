@@ -202,7 +202,6 @@ const TRICKS: Readonly<Record<string, (connection: Connection, trapPort: number)
     const peer = field(1, connection.remotePeer.toMultihash().bytes)
     await say(connection, framed(Buffer.concat([Buffer.from([0x08, 1]), field(2, peer)])))
   },
-  'leaves without a word': async (connection) => connection.abort(new Error('gone')),
 }
 
 async function say(connection: Connection, ...parts: Uint8Array[]): Promise<void> {
