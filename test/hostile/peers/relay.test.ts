@@ -179,7 +179,7 @@ const TRICKS: Readonly<Record<string, (connection: Connection, trapPort: number)
     for (let count = 0; count < 5; count++) await say(connection, framed(RESERVE))
   },
   'opens streams and is silent': async (connection) => {
-    for (let count = 0; count < 20; count++) await connection.newStream(HOP)
+    for (let count = 0; count < 15; count++) await connection.newStream(HOP)
   },
   'announces a message without an end': async (connection) => {
     await say(
