@@ -7,6 +7,7 @@ import { isEmptyRaw } from '../content/leaf.ts'
 import { IDENTITY, MAX_IDENTITY_BYTES, RAW, SHA2_256 } from '../core/cid.ts'
 import type { RootKey } from '../core/types.ts'
 import type { IndexEntry } from './block-index.ts'
+import { OTHER_CONTENT } from './damage.ts'
 import type { PartialDownload } from './download.ts'
 import { fileOf, type Reading } from './file-blocks.ts'
 import { blockLength, inlineAt, type Layout } from './layout.ts'
@@ -59,7 +60,8 @@ export class Serving {
 
   async verify(root: RootKey, options: VerifyOptions): Promise<readonly Damage[]> {
     const download = await this.#openDownload(root)
-    if (download !== undefined) return this.#verifyPartial(download, options)
+    const lacking = download && (await this.#verifyPartial(download, options))
+    if (lacking !== undefined) return lacking
     const share = this.#parts.shares.get(root)
     const layout = share?.row.phase === 'complete' ? await this.#parts.layouts.get(root) : undefined
     if (share === undefined || layout === undefined) return []
@@ -148,10 +150,13 @@ export class Serving {
     for (const listener of this.#listeners) listener(root)
   }
 
-  /** Hashes what an open download has; bad pieces are missing again, which puts the matter right. */
-  async #verifyPartial(download: PartialDownload, options: VerifyOptions): Promise<Damage[]> {
-    const { layout } = download
-    const row = this.#parts.shares.get(download.root)?.row
+  /**
+   * Hashes what an open download has; bad pieces are missing again, which puts the matter right. Undefined when it is over
+   * before that: what it got has its final name, or is gone.
+   */
+  async #verifyPartial(download: PartialDownload, options: VerifyOptions): Promise<Damage[] | undefined> {
+    const { layout, root } = download
+    const row = this.#parts.shares.get(root)?.row
     if (layout === undefined || row === undefined) return []
     const { pieces } = layout.manifest
     const damaged = new Map<string, string>()
@@ -159,7 +164,10 @@ export class Serving {
     for (const piece of download.have) {
       options.signal?.throwIfAborted()
       const file = fileOf({ layout, path: partialPath(row.path) }, pieces.places(piece)[0]?.entry ?? 0)
-      if ((await download.readPiece(piece)) === undefined) damaged.set(file, 'its content changed')
+      const block = await download.readPiece(piece)
+      if ((await this.#openDownload(root)) !== download) return undefined
+      if (block === undefined && (await download.readPiece(piece)) === undefined)
+        damaged.set(file, OTHER_CONTENT)
       bytes += pieces.size(piece)
       options.onProgress?.(bytes)
     }

@@ -64,6 +64,23 @@ describe('a download', () => {
     })
   }
 
+  it('is verified to its end when it gets its name meanwhile', async (t) => {
+    const dir = await tempDir(t)
+    const share = makeFile(bytes(300 * CHUNK, 5))
+    const store = await tempStore(t, join(dir, 'home'))
+    const download = await startDownload(store, share, join(dir, 'got'))
+    await writePieces(download, share)
+    let finishing: Promise<unknown> | undefined
+    let seen = 0
+    const onProgress = (done: number): void => {
+      finishing ??= download.finish()
+      seen = done
+    }
+    assert.deepEqual(await store.verify(share.key, { onProgress }), [])
+    await finishing
+    assert.equal(seen, 300 * CHUNK)
+  })
+
   it('writes a stored piece to a place that the walk finds later', async (t) => {
     const dir = await tempDir(t)
     const share = makeTree({ first: bytes(800, 1), second: bytes(800, 2) })
