@@ -26,7 +26,7 @@ const CLIENTS = rounds(60, 200)
 const NETWORKS = 7
 
 /** Meetings of honest peers while the others are at it. */
-const MEETINGS = rounds(20, 200)
+const MEETINGS = rounds(20, 60)
 
 const HOP = '/libp2p/circuit/relay/0.2.0/hop'
 const ECHO = '/test/echo/1.0.0'
