@@ -164,10 +164,11 @@ export class Serving {
     for (const piece of download.have) {
       options.signal?.throwIfAborted()
       const file = fileOf({ layout, path: partialPath(row.path) }, pieces.places(piece)[0]?.entry ?? 0)
-      const block = await download.readPiece(piece)
-      if ((await this.#openDownload(root)) !== download) return undefined
-      if (block === undefined && (await download.readPiece(piece)) === undefined)
-        damaged.set(file, OTHER_CONTENT)
+      if ((await download.readPiece(piece)) === undefined) {
+        // between its two names nothing can be read
+        if ((await this.#openDownload(root)) !== download) return undefined
+        if ((await download.readPiece(piece)) === undefined) damaged.set(file, OTHER_CONTENT)
+      }
       bytes += pieces.size(piece)
       options.onProgress?.(bytes)
     }
