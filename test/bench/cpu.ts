@@ -27,6 +27,11 @@ export async function cpuTime(): Promise<CpuTime> {
   return { program: program / TICKS, machine: (user + nice + system + irq + softirq) / TICKS }
 }
 
+/** Seconds that a process has taken, without those of its children. */
+export async function processSeconds(pid: number): Promise<number> {
+  return (await ticks(pid)).own / TICKS
+}
+
 /** Waits until the machine has little to do, the programs that were just started included; `limit` ms at most. */
 export async function calm(limit: number): Promise<void> {
   const late = performance.now() + limit

@@ -1,12 +1,12 @@
 /** Downloads whose peers are found by delegated routers, of which some answer as no router should. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { type Home, Homes, until } from './homes.ts'
 import { assertSame, writeNoise } from './trees.ts'
+import { listen } from './web-server.ts'
 
 /** A router that answers as it is told; the paths that it was asked for. */
 async function router(
@@ -18,15 +18,8 @@ async function router(
     const path = (request.url ?? '').replace(/\?.*/, '')
     asked.push(path)
     answer(path, reply)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  return { url: `http://127.0.0.1:${address.port}`, asked }
+  return { url: await listen(t, server), asked }
 }
 
 const NDJSON = { 'content-type': 'application/x-ndjson' }

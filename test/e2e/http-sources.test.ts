@@ -1,6 +1,5 @@
 /** Downloads from HTTP gateways: from another daemon's, and from such as do everything wrong. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
@@ -8,6 +7,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { readCar } from '../../src/content/car-reader.ts'
 import { Homes, until } from './homes.ts'
 import { assertSame, MIB, writeNoise } from './trees.ts'
+import { listen } from './web-server.ts'
 
 type Blocks = ReadonlyMap<string, Uint8Array>
 
@@ -35,15 +35,8 @@ async function serve(
     if (block === undefined) reply.writeHead(404).end()
     else if (cid === root) reply.end(block)
     else answer(reply, block)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  return { url: `http://127.0.0.1:${address.port}`, asked }
+  return { url: await listen(t, server), asked }
 }
 
 const good = (reply: ServerResponse, block: Uint8Array): void => void reply.end(block)

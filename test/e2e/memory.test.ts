@@ -1,7 +1,8 @@
 /** Memory and disk do not grow with what is shared: figures of the kernel, not of the program. */
 import assert from 'node:assert/strict'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
+import { memoryOf } from '../bench/memory.ts'
 import { type Home, Homes } from './homes.ts'
 import { assertSame, MIB, sizeOnDisk, writeNoise } from './trees.ts'
 
@@ -38,8 +39,5 @@ function atMost(t: TestContext, what: string, bytes: number, most: number): void
 
 /** The most that a home's daemon ever had resident, in bytes. */
 async function peakMemory(home: Home): Promise<number> {
-  const status = await readFile(`/proc/${(await home.daemon()).pid}/status`, 'utf8')
-  const [, kib = ''] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? []
-  assert.notEqual(kib, '')
-  return Number(kib) * 1024
+  return memoryOf((await home.daemon()).pid, 'VmHWM')
 }

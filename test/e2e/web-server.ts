@@ -1,7 +1,7 @@
 /** A web server that has files, gives ranges of them, and does wrong what a test wants it to. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
 
 export interface Asked {
@@ -40,15 +40,19 @@ export async function serveFiles(
       return void reply.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end()
     sendRange(reply, one, bytes)
   }
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  return { url: `${await listen(t, server)}/`, asked }
+}
+
+/** Listens on loopback until the test ends. Returns its URL, without a slash at the end. */
+export async function listen(t: TestContext, server: Server): Promise<string> {
+  await once(server.listen(0, '127.0.0.1'), 'listening')
   t.after(() => {
     server.closeAllConnections()
     server.close()
   })
   const address = server.address()
   assert.ok(typeof address === 'object' && address !== null)
-  return { url: `http://127.0.0.1:${address.port}/`, asked }
+  return `http://127.0.0.1:${address.port}`
 }
 
 export function sendRange(reply: ServerResponse, { first, last }: Asked, bytes: Uint8Array): void {

@@ -7,6 +7,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createPrng } from '../../src/core/prng.ts'
+import { memoryOf } from '../bench/memory.ts'
 import { type Home, Homes } from '../e2e/homes.ts'
 import { assertSame, MIB, writeNoise } from '../e2e/trees.ts'
 import { tally } from '../hostile/tally.ts'
@@ -100,11 +101,6 @@ class Soak {
   }
 }
 
-async function residentBytes(pid: number): Promise<number> {
-  const [, kib = ''] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kib) * 1024
-}
-
 function mean(samples: readonly Sample[], from: number): number {
   const inside = samples.filter(({ at }) => at >= from && at < from + WINDOW)
   return inside.reduce((sum, { bytes }) => sum + bytes, 0) / inside.length
@@ -123,7 +119,7 @@ test(`${SECONDS} s of adding, getting and being cut off among kubo peers`, async
   const samples: Sample[] = []
   while (elapsed() < SECONDS) {
     await soak.round()
-    samples.push({ at: elapsed(), bytes: await residentBytes(pid) })
+    samples.push({ at: elapsed(), bytes: await memoryOf(pid, 'VmRSS') })
   }
   assert.equal((await share.daemon()).pid, pid, 'the daemon is another one')
   const log = await readFile(join(share.path, 'daemon.log'), 'utf8')

@@ -1,13 +1,14 @@
 /** Strangers that come and go without end: the node goes on serving, with no more memory and no more sockets than before. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { encodeBittorrentHandshake } from '../../../src/exchange/peer-wire/bittorrent-handshake.ts'
 import { encodeMessage } from '../../../src/exchange/peer-wire/messages.ts'
 import { parseMagnet } from '../../../src/torrent/magnet.ts'
+import { memoryOf } from '../../bench/memory.ts'
 import { type Home, Homes, until } from '../../e2e/homes.ts'
 import { assertSame, MIB, writeNoise } from '../../e2e/trees.ts'
 import { rounds } from '../extent.ts'
@@ -98,6 +99,6 @@ async function visitAsPeer(address: string): Promise<void> {
 
 async function usage(home: Home): Promise<{ memory: number; descriptors: number }> {
   const { pid } = await home.daemon()
-  const [, memory = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
-  return { memory: Number(memory) * 1024, descriptors: (await readdir(`/proc/${pid}/fd`)).length }
+  const memory = await memoryOf(pid, 'VmRSS')
+  return { memory, descriptors: (await readdir(`/proc/${pid}/fd`)).length }
 }

@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Libp2p, Stream } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { processSeconds } from '../../bench/cpu.ts'
 import { type Home, Homes } from '../../e2e/homes.ts'
 import { assertCalm } from '../log.ts'
 import { tally } from '../tally.ts'
@@ -41,10 +41,11 @@ test('lengths that do not end', async (t) => {
 })
 
 async function costsLittle(t: TestContext, home: Home, come: () => Promise<void>): Promise<void> {
-  const before = await secondsUsed(home)
+  const { pid } = await home.daemon()
+  const before = await processSeconds(pid)
   for (let time = 0; time < TIMES; time++) await come()
   await sleep(READING)
-  const used = (await secondsUsed(home)) - before
+  const used = (await processSeconds(pid)) - before
   t.diagnostic(`${used.toFixed(1)} s`)
   assert.ok(used < MOST_SECONDS, `${used} s of the processor`)
 }
@@ -70,14 +71,6 @@ async function toDht(peer: Libp2p, address: Multiaddr): Promise<void> {
   const connection = await peer.dial(address)
   const stream = await connection.newStream('/ipfs/lan/kad/1.0.0')
   await send(stream, ENDLESS).catch(() => undefined)
-}
-
-/** From the system's count for the daemon, in hundredths. */
-async function secondsUsed(home: Home): Promise<number> {
-  const { pid } = await home.daemon()
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const [user = 0, system = 0] = stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14).map(Number)
-  return (user + system) / 100
 }
 
 interface Muxer {

@@ -3,12 +3,13 @@
  * only have meant it is banned and named, once; nothing grows.
  */
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPrng } from '../../../src/core/prng.ts'
 import { DaemonClient } from '../../../src/daemon/client.ts'
 import { readMetainfo } from '../../../src/torrent/metainfo.ts'
+import { memoryOf } from '../../bench/memory.ts'
 import { type Home, Homes, until } from '../../e2e/homes.ts'
 import { assertSame, MIB, writeNoise } from '../../e2e/trees.ts'
 import { rounds, SEED } from '../extent.ts'
@@ -144,6 +145,6 @@ async function assertToldOnce(leecher: Home, id: string): Promise<void> {
 /** What a daemon took at most, and what it has open. */
 async function usage(home: Home): Promise<{ memory: number; descriptors: number }> {
   const { pid } = await home.daemon()
-  const [, peak = '0'] = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
-  return { memory: Number(peak) * 1024, descriptors: (await readdir(`/proc/${pid}/fd`)).length }
+  const memory = await memoryOf(pid, 'VmHWM')
+  return { memory, descriptors: (await readdir(`/proc/${pid}/fd`)).length }
 }

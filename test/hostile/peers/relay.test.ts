@@ -6,13 +6,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createPrng, type Prng } from '../../../src/core/prng.ts'
+import { memoryOf } from '../../bench/memory.ts'
 import { Homes, until } from '../../e2e/homes.ts'
 import { MIB } from '../../e2e/trees.ts'
 import { rounds, SEED } from '../extent.ts'
@@ -54,9 +54,9 @@ test(`a relay under ${CLIENTS} clients that misbehave`, async (t) => {
   await crowd.leave()
   assert.equal(trap.calls, 0, 'the relay called a machine that a client named')
   const { pid } = await relay.daemon()
-  const [, memory = ''] = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
-  t.diagnostic(`${crowd.done} things done; the relay took ${memory} kB at most`)
-  assert.ok(Number(memory) * 1024 < MOST_MEMORY, `${memory} kB`)
+  const memory = await memoryOf(pid, 'VmHWM')
+  t.diagnostic(`${crowd.done} things done; the relay took ${memory} bytes at most`)
+  assert.ok(memory < MOST_MEMORY, `${memory} bytes`)
   await assertCalm(relay)
   tally(
     `what ${CLIENTS} clients of a relay did that misbehave`,
