@@ -24,6 +24,7 @@ import { ADDRESS_DIAL_MS, AddressOrder, DIAL_MS } from './ways-in/address-order.
 import { leadsHere } from './ways-in/own-door.ts'
 import { usefulAddresses } from './ways-in/relay-listener.ts'
 import type { RelayDoor } from './ways-in/relay-server.ts'
+import { staggeredDials } from './ways-in/staggered-dials.ts'
 import { Vouched } from './ways-in/vouched.ts'
 import { type WaysIn, waysIn } from './ways-in/ways-in.ts'
 
@@ -113,6 +114,7 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<Reachabl
         identifyPush: identifyPush(),
         ping: ping(PING),
         publicInterfaces,
+        staggeredDials,
         ...(config['discovery.mdns'] ? { mdns: dialingMdns(vouch) } : {}),
         delegatedPeerRouting: () => options.delegated.service(),
         ...dhtServices(config.dht, vouch),

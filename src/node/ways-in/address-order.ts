@@ -1,5 +1,5 @@
 /**
- * In which order the addresses of a peer are dialled, one after the other, each for a bounded time: first where it may
+ * In which order the addresses of a peer are dialled, and how long each waits for those before it: first where it may
  * be next door, then those in the world by TCP, which is the fastest, then by other transports, then through relays,
  * which carry little; last the private addresses of other networks, where somebody else may live. Among equals, those
  * that answered before go first.
@@ -14,6 +14,10 @@ import { hostOf } from './outside-view.ts'
 /** An address that does not answer within this is given up, and the whole peer within the other, in ms. */
 export const ADDRESS_DIAL_MS = 3_000
 export const DIAL_MS = 15_000
+
+/** The next address is dialled after this; one that is better not needed after the other, in ms (RFC 8305 has 250). */
+const NEXT_MS = 250
+const LAST_RESORT_MS = 1_500
 
 const MOST_REMEMBERED = 2_000
 
@@ -54,8 +58,15 @@ function sign(number: number): -1 | 0 | 1 {
   return number < 0 ? -1 : 1
 }
 
+/** How long the dial of an address waits for those of better ones, in ms. */
+export function patienceFor(address: Multiaddr): number {
+  return rank(address, ownNetworks()) < RELAYED ? NEXT_MS : LAST_RESORT_MS
+}
+
+const RELAYED = 5
+
 function rank(address: Multiaddr, own: BlockList): number {
-  if (isRelayed(address)) return 5
+  if (isRelayed(address)) return RELAYED
   const reach = reachOf(address)
   const host = hostOf(address)
   const near = reach !== undefined && reach !== 'world' && own.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
