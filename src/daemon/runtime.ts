@@ -8,7 +8,7 @@ const FLAGS = [
   // in MiB: small enough that the short-lived buffers fall to the quick collections of the young generation
   '--max-semi-space-size=8',
   // in percent of what lived at the last marking: room for those that outlive it by chance
-  '--heap-growing-percent=300',
+  '--heap-growing-percent=200',
 ]
 
 /** Threads that wait for the disk; Node has 4. Many small files are made durable together, a thread each. */
