@@ -186,10 +186,10 @@ export class Internet {
   }
 
   async #upnp(router: string, outside: string): Promise<void> {
-    // miniupnpd puts what it is asked for into these chains
     const config = `/tmp/${router}.conf`
     const lines = [
       'ext_ifname=wan',
+      ...Object.entries(UPNP_PLACES).map(([setting, name]) => `upnp_${setting}=${name}`),
       'listening_ip=lan',
       `ext_ip=${outside}`,
       'enable_natpmp=yes',
@@ -281,6 +281,33 @@ async function publicAddress(namespace: string, address: string, number: number)
   ])
 }
 
+/** Where miniupnpd puts what it is asked for: chains that it wants to find. */
+const UPNP_PLACES = {
+  table_name: 'filter',
+  forward_chain: 'upnp_forward',
+  nat_table_name: 'upnp',
+  nat_chain: 'upnp_prerouting',
+  nat_postrouting_chain: 'upnp_postrouting',
+}
+
+const UPNP_RULES = `
+table inet filter {
+  chain upnp_forward { }
+}
+table inet upnp {
+  chain upnp_prerouting { }
+  chain upnp_postrouting { }
+  chain prerouting {
+    type nat hook prerouting priority dstnat;
+    jump upnp_prerouting
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat - 1;
+    jump upnp_postrouting
+  }
+}
+`
+
 /** What strangers send is dropped, as home routers do: an answer of theirs would end the dial that it crosses. */
 function rules(kind: Kind): string {
   const forward =
@@ -314,7 +341,7 @@ table ip nat {
     oifname wan ${source}
   }
 }
-`
+${kind === 'upnp' ? UPNP_RULES : ''}`
 }
 
 const ip = (namespace: string, lines: readonly string[]): Promise<string> =>
