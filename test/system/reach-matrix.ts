@@ -1,13 +1,13 @@
 /**
  * Which kinds of home reach which, measured on the small internet and written into docs/reach.md. As root:
  *
- *     npm run reach                 all pairs, and 40 meetings of two cone routers
+ *     npm run reach                 all pairs, 40 meetings of two cone routers, and links that lose packets
  *     npm run reach -- --print      the same, printed only
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { KINDS, type Kind } from './internet/internet.ts'
-import { goneDirect, type Meeting, meet, Place, settled } from './internet/meeting.ts'
+import { type Distance, KINDS, type Kind, LINK_BITS } from './internet/internet.ts'
+import { goneDirect, hand, type Meeting, meet, Place, settled } from './internet/meeting.ts'
 import type { Node } from './internet/node.ts'
 
 const PAGE = new URL('../../docs/reach.md', import.meta.url)
@@ -18,6 +18,14 @@ const END = '<!-- end -->'
 
 const CONES: readonly [Kind, Kind] = ['port-restricted', 'port-restricted']
 
+/** Across a continent and back takes 40 ms. */
+const CLEAN: Distance = { ms: 20, loss: 0 }
+const LOSSY: Distance = { ms: 20, loss: 0.01 }
+const LOSSY_SEEDERS = [1, 2, 4, 8]
+
+/** Enough that the beginnings of the connections count for little. */
+const LOSSY_BYTES = 16 << 20
+
 const { values } = parseArgs({
   options: { print: { type: 'boolean', default: false }, runs: { type: 'string', default: '40' } },
 })
@@ -27,7 +35,7 @@ async function main(): Promise<void> {
   try {
     const cells = await matrix(place)
     const cones = await coneMeetings(place, Number(values.runs))
-    const text = `${table(cells)}\n\n${cones}`
+    const text = [table(cells), cones, await losses(place)].join('\n\n')
     console.log(text)
     if (!values.print) await publish(text)
   } finally {
@@ -71,6 +79,23 @@ async function coneMeetings(place: Place, runs: number): Promise<string> {
     }
   }
   return `Two port-restricted routers: ${direct} of ${runs} meetings went on directly.`
+}
+
+/** What one connection carries of which packets are lost, and several. */
+async function losses(place: Place): Promise<string> {
+  const leecher = await place.add('public')
+  const megabits = async (distance: Distance, count: number): Promise<string> => {
+    const seeders: Node[] = []
+    while (seeders.length < count) seeders.push(await place.add('public', distance))
+    const rate = ((await hand(seeders, leecher, LOSSY_BYTES)) * LINK_BITS) / 1e6
+    for (const seeder of seeders) await seeder.stop()
+    console.error(`${count} seeders, ${distance.loss} lost: ${rate.toFixed(1)} Mbit/s`)
+    return `${count} | ${100 * distance.loss} % | ${rate.toFixed(1)}`
+  }
+  const rows = ['seeders | packets lost | Mbit/s', '---: | ---: | ---:', await megabits(CLEAN, 1)]
+  for (const count of LOSSY_SEEDERS) rows.push(await megabits(LOSSY, count))
+  await leecher.stop()
+  return rows.map((row) => `| ${row} |`).join('\n')
 }
 
 function table(cells: ReadonlyMap<string, Meeting>): string {

@@ -10,6 +10,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { output, Running } from '../../bench/processes.ts'
 
 /**
@@ -49,8 +50,16 @@ export interface Host {
   readonly outside6: string
 }
 
+/** How far from the world a home is, one way, and which part of the packets is lost on the way. */
+export interface Distance {
+  readonly ms: number
+  readonly loss: number
+}
+
 /** Bits a second of a home's link, both ways. */
 export const LINK_BITS = 50_000_000
+
+const FAR = fileURLToPath(new URL('far.py', import.meta.url))
 
 const GATEWAY6 = '2a00:1::fe'
 
@@ -88,18 +97,18 @@ export class Internet {
     return { namespace, kind: 'public', router: namespace, outside: address, outside6: sixOf(number) }
   }
 
-  async home(kind: Kind): Promise<Host> {
+  async home(kind: Kind, distance?: Distance): Promise<Host> {
     const number = ++this.#homes
     const outside = `45.10.${number}.1`
     const outside6 = sixOf(number)
     const namespace = await this.#namespace(`h${number}`)
     if (kind === 'public') {
-      await this.#plugIn(namespace, 'wan', LINK_BITS)
+      await this.#plugIn(namespace, 'wan', LINK_BITS, distance)
       await publicAddress(namespace, outside, number)
       return { namespace, kind, router: namespace, outside, outside6 }
     }
     const router = await this.#namespace(`r${number}`)
-    await this.#plugIn(router, 'wan', LINK_BITS)
+    await this.#plugIn(router, 'wan', LINK_BITS, distance)
     await publicAddress(router, outside, number)
     await ip(router, [
       `link add name lan type veth peer name net netns ${namespace}`,
@@ -164,18 +173,24 @@ export class Internet {
   }
 
   /** A cable from there to the public segment. */
-  async #plugIn(namespace: string, device: string, bits?: number): Promise<void> {
+  async #plugIn(namespace: string, device: string, bits?: number, distance?: Distance): Promise<void> {
     const port = `p${namespace.slice(this.#name.length)}`
-    await ip(this.#hub, [
-      `link add name ${port} type veth peer name ${device} netns ${namespace}`,
-      `link set dev ${port} master net0 up`,
-    ])
+    if (distance === undefined)
+      await ip(this.#hub, [`link add name ${port} type veth peer name ${device} netns ${namespace}`])
+    else await this.#stretch([this.#hub, port, namespace, device], distance)
+    await ip(this.#hub, [`link set dev ${port} master net0 up`])
     await ip(namespace, ['link set dev lo up', `link set dev ${device} up`])
     if (bits === undefined) return
     const shaped = (name: string): string =>
       `qdisc add dev ${name} root tbf rate ${bits}bit burst 64kb limit ${Math.round(bits / 8 / 20)}`
     await output('tc', ['-n', this.#hub, '-batch', '-'], shaped(port))
     await output('tc', ['-n', namespace, '-batch', '-'], shaped(device))
+  }
+
+  async #stretch(ends: readonly string[], { ms, loss }: Distance): Promise<void> {
+    const cable = new Running('python3', [FAR, ...ends, ...[ms, loss, this.#homes].map(String)])
+    this.#daemons.push(cable)
+    await cable.line(/^ready$/)
   }
 
   async #sixOnly(namespace: string, router: string, number: number): Promise<void> {

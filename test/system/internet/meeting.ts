@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConfigKey } from '../../../src/node/config.ts'
-import { type Host, Internet, type Kind, LINK_BITS } from './internet.ts'
+import type { GetProgress } from '../../../src/node/types.ts'
+import { type Distance, type Host, Internet, type Kind, LINK_BITS } from './internet.ts'
 import { Node } from './node.ts'
 
 /** Where the servers are: peers in different networks, as those that check addresses for each other have to be. */
@@ -16,8 +17,8 @@ const GOING_DIRECT = 15_000
 
 const FIRST_BYTES = 4_096
 
-/** What a link carries in about two seconds. */
-const RATE_BYTES = 12 << 20
+/** What a link carries in about three seconds. */
+const RATE_BYTES = 16 << 20
 
 export interface Meeting {
   readonly way: 'direct' | 'relayed' | 'none'
@@ -59,8 +60,8 @@ export class Place {
     return this.#bootstrap.join(' ')
   }
 
-  async add(kind: Kind, settings: Partial<Record<ConfigKey, string>> = {}): Promise<Node> {
-    return this.addAt(await this.internet.home(kind), settings)
+  async add(kind: Kind, distance?: Distance): Promise<Node> {
+    return this.addAt(await this.internet.home(kind, distance))
   }
 
   async addAt(host: Host, settings: Partial<Record<ConfigKey, string>> = {}): Promise<Node> {
@@ -109,17 +110,15 @@ export async function meet(seeder: Node, leecher: Node): Promise<Meeting> {
   const { peerId } = await seeder.client.id()
   const started = performance.now()
   try {
-    await hand(seeder, leecher, FIRST_BYTES)
-  } catch {
+    await hand([seeder], leecher, FIRST_BYTES)
+  } catch (thrown) {
+    console.error(`${seeder.host.kind} -> ${leecher.host.kind}: ${String(thrown)}`)
     return { way: 'none', firstSeconds: Number.NaN, share: 0 }
   }
   const firstSeconds = (performance.now() - started) / 1000
   await goneDirect(leecher, peerId)
   const way = (await leecher.wayTo(peerId)) ?? 'none'
-  const begun = performance.now()
-  await hand(seeder, leecher, RATE_BYTES)
-  const rate = (RATE_BYTES * 8 * 1000) / (performance.now() - begun)
-  return { way, firstSeconds, share: rate / LINK_BITS }
+  return { way, firstSeconds, share: await hand([seeder], leecher, RATE_BYTES) }
 }
 
 /** Whether there is a direct connection within a while. */
@@ -132,14 +131,29 @@ export async function goneDirect(node: Node, peerId: string): Promise<boolean> {
   return false
 }
 
-/** Adds a file of random bytes here and gets it there, by its link. */
-async function hand(seeder: Node, leecher: Node, bytes: number): Promise<void> {
+/**
+ * Adds a file of random bytes at the seeders and gets it there, by the first one's link and the others' addresses. Returns the
+ * rate from the first bytes that came, as a part of a link; 0 for a file that came in one piece.
+ */
+export async function hand(seeders: readonly Node[], leecher: Node, bytes: number): Promise<number> {
   const name = randomBytes(8).toString('hex')
-  await writeFile(seeder.path(name), randomBytes(bytes))
-  const { cid } = await seeder.client.add({ path: seeder.path(name) }, {})
-  const { link } = await seeder.client.link({ cid, torrent: false })
+  const content = randomBytes(bytes)
+  const peers: string[] = []
+  let target = ''
+  for (const seeder of seeders) {
+    await writeFile(seeder.path(name), content)
+    const { cid } = await seeder.client.add({ path: seeder.path(name) }, {})
+    if (target === '') target = (await seeder.client.link({ cid, torrent: false })).link
+    else peers.push(...(await seeder.client.id()).addresses)
+  }
+  let first: { have: number; at: number } | undefined
+  const onProgress = ({ share: { have } }: GetProgress): void => {
+    if (have > 0) first ??= { have, at: performance.now() }
+  }
   const signal = AbortSignal.timeout(MEETING)
-  await leecher.client.get({ target: link, output: leecher.path(name) }, { signal })
+  await leecher.client.get({ target, output: leecher.path(name), peers }, { signal, onProgress })
+  if (first === undefined || first.have === bytes) return 0
+  return ((bytes - first.have) * 8 * 1000) / (performance.now() - first.at) / LINK_BITS
 }
 
 /** Looks four times a second. @throws Error when it does not come about */
