@@ -38,6 +38,14 @@ test('homes meet: directly where a router or an address lets them, else at the r
   }
 })
 
+for (const kind of ['upnp', 'nat-pmp'] as const)
+  test(`a router forwards a port when it is asked to (${kind}), and everybody can come in by it`, async (t) => {
+    const place = await open(t)
+    const [seeder, leecher] = [await place.add(kind), await place.add('symmetric')]
+    await settled(seeder)
+    assert.equal((await meet(seeder, leecher)).way, 'direct')
+  })
+
 test('a transfer that begins on a relay ends on a direct path, and status says so', async (t) => {
   const place = await open(t)
   const [seeder, leecher] = [await place.add('port-restricted'), await place.add('port-restricted')]

@@ -52,7 +52,7 @@ export function portMapping({ config, ways }: NetworkContext): Finding {
   if (!config['reach.upnp']) return note('switched off (reach.upnp)')
   return ways.reachability.mapping === 'none'
     ? ok('not needed: this machine has a public address')
-    : note('no router offers it (UPnP)', 'switch UPnP on in the router, or forward the port by hand')
+    : note('no router offers it (UPnP, NAT-PMP)', 'switch UPnP on in the router, or forward the port by hand')
 }
 
 export function natKind({ ways, config }: NetworkContext): Finding {

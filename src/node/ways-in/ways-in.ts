@@ -10,6 +10,7 @@ import { overridden } from '../../core/overridden.ts'
 import type { Config } from '../config.ts'
 import { reachOf } from '../reach.ts'
 import { holePunching } from './hole-punching.ts'
+import { natPmp } from './nat-pmp-gateway.ts'
 import { OutsideView } from './outside-view.ts'
 import { ReachabilityWatch } from './reachability.ts'
 import { relayListener } from './relay-listener.ts'
@@ -63,7 +64,7 @@ export async function waysIn(config: Config): Promise<WaysIn> {
   if (!alone) services.outside = outside.service()
   if (config['reach.punch'] && !alone) services.holePunching = await holePunching(outside)
   if (config['reach.autonat'] && !alone) services.autonat = await addressChecks()
-  if (config['reach.upnp'] && !alone) services.upnp = await portMapping()
+  if (config['reach.upnp'] && !alone) Object.assign(services, await portMapping())
   const listen = config.listen.filter((address) => quic || !address.includes('/quic-v1'))
   const forget = (): void => {
     outside.forget()
@@ -119,8 +120,10 @@ async function addressChecks(): Promise<Services[string]> {
   }
 }
 
-async function portMapping(): Promise<Services[string]> {
+/** A router that speaks both gives the same port twice. */
+async function portMapping(): Promise<Services> {
   const { uPnPNAT } = await import('@libp2p/upnp-nat')
   // a router that maps a port of its public address is believed, until peers who dial it say otherwise
-  return uPnPNAT({ portMappingDescription: 'share', autoConfirmAddress: true })
+  const settings = { portMappingDescription: 'share', autoConfirmAddress: true }
+  return { upnp: uPnPNAT(settings), natPmp: uPnPNAT({ ...settings, portMappingClient: natPmp() }) }
 }

@@ -23,6 +23,7 @@ import { output, Running } from '../../bench/processes.ts'
  *   | port-restricted | the same for everybody                  | answers                                    |
  *   | symmetric       | another for each destination            | answers                                    |
  *   | upnp            | the same for everybody                  | answers, and what the host asks it to      |
+ *   | nat-pmp         | the same for everybody                  | the same, asked in the other language      |
  *   | ipv6 only       | none: the host has a public address     | answers                                    |
  *   | websocket only  | the same for everybody; only HTTP's ports may be dialled | answers                   |
  */
@@ -36,7 +37,13 @@ export const KINDS = [
   'websocket only',
 ] as const
 
-export type Kind = (typeof KINDS)[number]
+/** Differs from a router with UPnP in nothing but the language. */
+const OTHER_LANGUAGE = 'nat-pmp'
+
+export type Kind = (typeof KINDS)[number] | typeof OTHER_LANGUAGE
+
+/** Routers that give ports, run by miniupnpd. */
+const GIVING: ReadonlySet<Kind> = new Set(['upnp', OTHER_LANGUAGE])
 
 /** A place where a program runs. */
 export interface Host {
@@ -120,7 +127,7 @@ export class Internet {
     if (kind === 'ipv6 only') await this.#sixOnly(namespace, router, number)
     else await fourOnly(namespace, router)
     await nft(router, rules(kind))
-    if (kind === 'upnp') await this.#upnp(router, outside)
+    if (GIVING.has(kind)) await this.#portGiver(kind, router, outside)
     return { namespace, kind, router, outside, outside6 }
   }
 
@@ -200,15 +207,15 @@ export class Internet {
     await ip(this.#hub, [`route add ${prefix}::/64 via ${sixOf(number)}`])
   }
 
-  async #upnp(router: string, outside: string): Promise<void> {
+  async #portGiver(kind: Kind, router: string, outside: string): Promise<void> {
     const config = `/tmp/${router}.conf`
     const lines = [
       'ext_ifname=wan',
-      ...Object.entries(UPNP_PLACES).map(([setting, name]) => `upnp_${setting}=${name}`),
+      ...Object.entries(GIVEN_PLACES).map(([setting, name]) => `upnp_${setting}=${name}`),
       'listening_ip=lan',
       `ext_ip=${outside}`,
-      'enable_natpmp=yes',
-      'enable_upnp=yes',
+      `enable_natpmp=${kind === OTHER_LANGUAGE ? 'yes' : 'no'}`,
+      `enable_upnp=${kind === OTHER_LANGUAGE ? 'no' : 'yes'}`,
       'secure_mode=yes',
       'system_uptime=yes',
       'notify_interval=30',
@@ -297,7 +304,7 @@ async function publicAddress(namespace: string, address: string, number: number)
 }
 
 /** Where miniupnpd puts what it is asked for: chains that it wants to find. */
-const UPNP_PLACES = {
+const GIVEN_PLACES = {
   table_name: 'filter',
   forward_chain: 'upnp_forward',
   nat_table_name: 'upnp',
@@ -305,7 +312,7 @@ const UPNP_PLACES = {
   nat_postrouting_chain: 'upnp_postrouting',
 }
 
-const UPNP_RULES = `
+const GIVING_RULES = `
 table inet filter {
   chain upnp_forward { }
 }
@@ -356,7 +363,7 @@ table ip nat {
     oifname wan ${source}
   }
 }
-${kind === 'upnp' ? UPNP_RULES : ''}`
+${GIVING.has(kind) ? GIVING_RULES : ''}`
 }
 
 const ip = (namespace: string, lines: readonly string[]): Promise<string> =>
