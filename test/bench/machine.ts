@@ -18,7 +18,7 @@ import { complain, messageOf, say } from './talk.ts'
 const MACHINE: Benchmark = {
   file: 'machine.ts',
   cases: WORKS,
-  programs: ['share', 'libtorrent', 'libtorrent-rc4', 'kubo', 'openssl'],
+  programs: ['share', 'libtorrent', 'libtorrent-rc4', 'kubo', 'helia', 'openssl'],
   // a disk: files that were written, and synced, are a part of the work
   directory: tmpdir(),
 }
@@ -39,7 +39,7 @@ async function runAll(options: Options, programs: readonly Program[], directory:
   for (const name of options.cases) {
     const work = WORKS[name]
     if (work === undefined) continue
-    const able = programs.filter(({ only }) => only === undefined || only === work.does)
+    const able = programs.filter((program) => program.able?.(work) ?? true)
     const each = await runWork(name, work, able, options, directory)
     works.push(each)
     process.stdout.write(`\n${captionOf(each)}\n\n${tableOf(each)}\n`)

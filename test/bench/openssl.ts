@@ -8,7 +8,7 @@ export async function openssl(): Promise<Program> {
   return {
     name: 'openssl',
     version: `${version}, dgst -sha256`,
-    only: 'add',
+    able: ({ does }) => does === 'add',
     start: async (place) => ({
       address: place.address,
       pid: undefined,

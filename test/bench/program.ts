@@ -5,12 +5,18 @@ import { output, Running } from './processes.ts'
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...args: string[]]
 
+/** What a peer may have to do: publish or download, one file or a directory of so many. */
+export interface Task {
+  readonly does: 'get' | 'add'
+  readonly files: number | undefined
+}
+
 export interface Program {
   readonly name: string
   /** What is measured, version included. */
   readonly version: string
-  /** All that it can do, where it is not everything. */
-  readonly only?: 'add'
+  /** Whether it can do that, where it cannot do everything. */
+  readonly able?: (task: Task) => boolean
   /** Starts a peer that has nothing, knows nobody, and does nothing yet. */
   start(place: Place): Promise<Peer>
 }

@@ -1,4 +1,5 @@
 /** The programs by name. */
+import { helia } from './helia.ts'
 import { kubo } from './kubo.ts'
 import { libtorrent } from './libtorrent.ts'
 import { openssl } from './openssl.ts'
@@ -17,6 +18,7 @@ const PROGRAMS = {
   libtorrent: () => libtorrent('plain'),
   'libtorrent-rc4': () => libtorrent('rc4'),
   kubo: (where: Where) => kubo(where.kubo),
+  helia,
   openssl,
 }
 

@@ -22,12 +22,26 @@ export class Helia {
   }
 
   static async start(homes: Homes): Promise<Helia> {
+    const helia = await Helia.startAt()
+    homes.atEnd(() => helia.stop())
+    return helia
+  }
+
+  /** At an address of loopback. */
+  static async startAt(address = '127.0.0.1'): Promise<Helia> {
     const script = await readFile(SCRIPT, 'utf8')
     // read as text, the script finds its modules from the working directory
     const args = ['--input-type=module', '--eval', script]
-    const helia = new Helia(new Running(process.execPath, args, { cwd: await installed('helia') }))
-    homes.atEnd(() => helia.#process.stop())
-    return helia
+    const surroundings = { cwd: await installed('helia'), env: { LISTEN: address } }
+    return new Helia(new Running(process.execPath, args, surroundings))
+  }
+
+  get pid(): number {
+    return this.#process.pid
+  }
+
+  stop(): Promise<void> {
+    return this.#process.stop()
   }
 
   /** The root of a file. */
@@ -40,11 +54,24 @@ export class Helia {
   }
 
   async connect(home: Home): Promise<void> {
-    await this.#ask('connect', await home.address())
+    await this.connectTo(await home.address())
+  }
+
+  async connectTo(address: string): Promise<void> {
+    await this.#ask('connect', address)
+  }
+
+  /** To how many peers it is connected. */
+  connections(): Promise<number> {
+    return this.#ask('connections') as Promise<number>
   }
 
   async address(): Promise<string> {
     return (await this.#about()).address
+  }
+
+  async version(): Promise<string> {
+    return (await this.#about()).version
   }
 
   /** Prints Helia's version and its own count. */

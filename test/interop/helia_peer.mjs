@@ -1,5 +1,5 @@
 /**
- * A Helia on loopback that does as it is told on stdin, a line of JSON `[what, ...arguments]` each, and answers with
+ * A Helia on loopback, at the address that the variable LISTEN names, that does as it is told on stdin, a line of JSON `[what, ...arguments]` each, and answers with
  * `{ answer }` or `{ error }`. Run with Helia's modules in the working directory, as a module that is read from text.
  */
 import { createReadStream } from 'node:fs'
@@ -42,7 +42,7 @@ const METRICS = {
 const bare = createHeliaLight({ metrics: METRICS })
 const helia = withBitswap(
   withLibp2pLight(bare, {
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    addresses: { listen: [`/ip4/${process.env.LISTEN ?? '127.0.0.1'}/tcp/0`] },
     transports: [tcp()],
     connectionEncrypters: [noise(), tls()],
     streamMuxers: [yamux()],
@@ -64,6 +64,7 @@ const ACTIONS = {
     String(await files.addByteStream(createReadStream(path), { profile: 'unixfs-v1-2025' })),
   get: (cid, target) => write(CID.parse(cid), target),
   count: () => counts,
+  connections: () => helia.libp2p.getPeers().length,
 }
 
 async function write(cid, target) {

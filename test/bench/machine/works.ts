@@ -1,14 +1,11 @@
 /** What is measured on one machine, as data. */
 import { MIB } from '../../../src/sim/scenario.ts'
+import type { Task } from '../program.ts'
 
 const GIB = 1024 * MIB
 
-export interface Work {
+export interface Work extends Task {
   readonly about: string
-  /** `get`: a leecher downloads. `add`: a peer publishes; nobody downloads. */
-  readonly does: 'get' | 'add'
-  /** One file, or a directory of so many. */
-  readonly files: number | undefined
   /** Bytes of a file. */
   readonly size: number
   readonly seeders: number
