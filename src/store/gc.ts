@@ -9,6 +9,7 @@ import { DAG_PB, SHA2_256 } from '../core/cid.ts'
 import type { Parts } from './parts.ts'
 import type { KeptShare } from './share-row.ts'
 
+/** Nothing is deleted unless all that is needed was found. @throws ShareError IO, UNREADABLE */
 export async function collectGarbage(parts: Parts): Promise<{ blocks: number; bytes: number }> {
   const { nodes, index, shares } = parts
   const release = nodes.hold()
@@ -38,7 +39,8 @@ async function markNodes(parts: Parts, share: KeptShare, needed: Set<string>): P
     const key = keyOf(cid)
     if (seen.has(key) || rebuilt.has(key) || !mayBeNode(cid)) continue
     seen.add(key)
-    const block = await parts.nodes.get(cid)
+    // one that could not be read now would take all below it with it
+    const block = await parts.nodes.getSurely(cid)
     if (block === undefined) continue
     needed.add(key)
     stack.push(...linksOf(block))

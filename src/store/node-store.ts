@@ -51,8 +51,13 @@ export class NodeStore {
     }
   }
 
-  /** Undefined when it is not here, or was not what it should be. */
-  async get(cid: CID): Promise<Uint8Array | undefined> {
+  /** Undefined when it is not here, was not what it should be, or cannot be read now. */
+  get(cid: CID): Promise<Uint8Array | undefined> {
+    return this.getSurely(cid).catch(() => undefined)
+  }
+
+  /** As `get`, but a block that cannot be read now is not one that is not here. @throws ShareError IO, UNREADABLE */
+  async getSurely(cid: CID): Promise<Uint8Array | undefined> {
     if (cid.multihash.code !== SHA2_256) return undefined
     const block = await this.#read(cid)
     if (block === undefined) return undefined
@@ -78,7 +83,7 @@ export class NodeStore {
     const file = this.#file(cid)
     this.#touch(file)
     await this.#exclusive(file, async () => {
-      const present = await this.#read(cid)
+      const present = await this.#read(cid).catch(() => undefined)
       const isHere = present !== undefined && Buffer.compare(present, block) === 0
       if (!isHere) await this.#write(cid, block)
       // one that was here may come from a run that ended before it was durable
@@ -153,15 +158,17 @@ export class NodeStore {
     if (this.#holds > 0) this.#touched.add(file)
   }
 
+  /** Undefined when it is not here; empty when it is too large. @throws ShareError IO, UNREADABLE */
   async #read(cid: CID): Promise<Uint8Array | undefined> {
-    const size = await this.size(cid)
-    if (size === undefined) return undefined
-    if (size > MAX_BLOCK) return new Uint8Array(0)
     const parts: Uint8Array[] = []
     try {
+      const { size } = await stat(this.#file(cid))
+      if (size > MAX_BLOCK) return new Uint8Array(0)
       for await (const part of this.#blocks.get(cid)) parts.push(part)
-    } catch {
-      return undefined
+    } catch (thrown) {
+      const failure = withErrno(thrown)
+      if (errno(failure) === 'ENOENT') return undefined
+      throw ShareError.from(failure, 'read a block')
     }
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
   }
@@ -210,9 +217,12 @@ async function syncAll(files: Iterable<string>): Promise<void> {
   }
 }
 
+/** A name of the system's, not one of blockstore-fs, such as ERR_PUT_FAILED. */
+const SYSTEM_ERROR = /^E[A-Z0-9]+$/
+
 /** blockstore-fs keeps of a system error only its text, which begins with the name. */
 function withErrno(thrown: unknown): unknown {
-  if (errno(thrown)?.startsWith('E') === true) return thrown
+  if (SYSTEM_ERROR.test(errno(thrown) ?? '')) return thrown
   const name = thrown instanceof Error ? /\b(E[A-Z]{2,}):/.exec(thrown.message)?.[1] : undefined
   return name === undefined
     ? thrown

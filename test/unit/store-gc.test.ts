@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { NextToLast } from 'blockstore-fs/sharding'
 import type { Store } from '../../src/store/types.ts'
 import {
   addInPlace,
@@ -36,6 +37,24 @@ describe('gc', () => {
     const bytesFreed = own.reduce((sum, { block }) => sum + block.length, LOOSE.length)
     assert.deepEqual(await store.gc(), { blocks: 3, bytes: bytesFreed })
     assert.equal(await present(store, kept), kept.nodes.length)
+    assert.deepEqual(await store.gc(), { blocks: 0, bytes: 0 })
+  })
+
+  it('deletes nothing while a node that is needed cannot be read', async (t) => {
+    const dir = await tempDir(t)
+    const store = await tempStore(t, join(dir, 'home'))
+    const share = makeTree({ a: bytes(1500, 1), 'sub/b': bytes(2500, 2) })
+    await addInPlace(store, share, join(dir, 'data'))
+    const { cid, block } = share.nodes.find((node) => node.cid.equals(share.root)) ?? assert.fail()
+    const { dir: shard, file } = new NextToLast().encode(cid)
+    const path = join(dir, 'home', 'blocks', shard, file)
+    // there is something, and it cannot be read
+    await rm(path)
+    await mkdir(path)
+    await assert.rejects(store.gc(), /EISDIR/)
+    await rmdir(path)
+    await store.putBlock(cid, block)
+    assert.equal(await present(store, share), share.nodes.length)
     assert.deepEqual(await store.gc(), { blocks: 0, bytes: 0 })
   })
 
