@@ -26,6 +26,7 @@ import { WireViolation } from '../../../src/exchange/peer-wire/violation.ts'
 import { askedBy } from '../../../src/gateway/asked.ts'
 import { rangeOf } from '../../../src/gateway/range.ts'
 import { parseTarget } from '../../../src/node/target.ts'
+import { decodeReply } from '../../../src/node/ways-in/nat-pmp.ts'
 import { readAnswer } from '../../../src/routing/routing-answer.ts'
 import { readDhtMessage } from '../../../src/torrent/discovery/dht-messages.ts'
 import { parseMagnet } from '../../../src/torrent/magnet.ts'
@@ -194,6 +195,15 @@ export const PARSERS: Readonly<Record<string, Parser>> = {
     ],
     promises: [MalformedBencode],
     parse: (bytes) => readDhtMessage(bytes, '192.0.2.1:6881'),
+  },
+  'replies of routers': {
+    examples: [
+      Buffer.from('008000000000000101020304', 'hex'),
+      Buffer.from('0082000000000001102d102e000004b0', 'hex'),
+      Buffer.from('0081000200000001', 'hex'),
+    ],
+    promises: [],
+    parse: (bytes) => decodeReply(bytes),
   },
   CAR: {
     examples: filesOf('car').filter((bytes) => bytes.length < 1 << 20),
