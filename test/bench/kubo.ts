@@ -33,6 +33,13 @@ async function start(program: string, place: Place): Promise<Peer> {
     get: async (cid, target) => {
       await run('get', '--progress=false', '-o', target, cid)
     },
+    sources: async (others) => {
+      const received = async (id: string): Promise<[string, number]> => {
+        const ledger = JSON.parse(await run('bitswap', 'ledger', '--enc=json', id)) as { Recv: number }
+        return [id, ledger.Recv]
+      }
+      return new Map(await Promise.all(others.map(received)))
+    },
     stop: () => daemon.stop(),
   }
 }

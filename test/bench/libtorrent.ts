@@ -45,6 +45,7 @@ async function start(modules: string, encryption: Encryption, place: Place): Pro
     get: async () => {
       await call('get')
     },
+    sources: async () => new Map(Object.entries((await call('sources')) as Record<string, number>)),
     stop: () => session.stop(),
   }
 }

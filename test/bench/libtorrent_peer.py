@@ -33,6 +33,8 @@ SETTINGS = {
 
 session = lt.session(SETTINGS)
 handle = None
+# bytes of content from each address
+received = {}
 
 
 def add(source, torrent):
@@ -73,6 +75,8 @@ def get():
     flushing = False
     while True:
         session.wait_for_alert(1000)
+        for peer in handle.get_peer_info():
+            received[peer.ip[0]] = max(peer.payload_download, received.get(peer.ip[0], 0))
         for alert in session.pop_alerts():
             if isinstance(alert, (lt.torrent_error_alert, lt.file_error_alert)):
                 raise RuntimeError(alert.message())
@@ -83,7 +87,7 @@ def get():
             handle.flush_cache()
 
 
-DOES = {"add": add, "join": join, "connections": connections, "get": get}
+DOES = {"add": add, "join": join, "connections": connections, "get": get, "sources": lambda: received}
 
 for line in sys.stdin:
     name, *arguments = json.loads(line)

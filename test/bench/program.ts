@@ -34,6 +34,8 @@ export interface Peer {
   connections(): Promise<number>
   /** Resolves when the file is complete at `target`. */
   get(share: string, target: string): Promise<void>
+  /** Bytes of content that came from each of the others, by what it knows them by: peer ids that are given, or hosts. */
+  sources?(ids: readonly string[]): Promise<ReadonlyMap<string, number>>
   /** Resolves when its process has ended. */
   stop(): Promise<void>
 }
