@@ -7,20 +7,20 @@ import type { Stream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import type { Millis, PeerKey, RootKey } from '../../core/types.ts'
 import type { Outflow, Outlet } from '../outflow.ts'
-import { Connection, MAX_BACKLOG_BYTES, type Pieces } from './connection.ts'
+import { Connection, type Pieces } from './connection.ts'
 import type { WireEvent } from './events.ts'
 import type { PeerWireAction, PeerWireHost } from './host.ts'
 import { NewsBudget } from './news-budget.ts'
 import type { Outgoing } from './outbox.ts'
 import type { PeerNews } from './peer-news.ts'
 import { Trade } from './trade.ts'
+import { LATE_MS, Turns, type Writing } from './turns.ts'
 import { WireViolation } from './violation.ts'
 
 /** Requests that we take at once: the scheduler asks for one piece at a time, other clients for blocks of 16 KiB. */
 const MOST_REQUESTS = 250
 
-/** How long messages wait for others to go with: each write is a record, a packet and an event at the other end. */
-const LATE_MS = 100
+/** How long messages in some haste wait for others to go with. */
 const SOON_MS = 20
 
 /**
@@ -51,13 +51,14 @@ export interface SessionOptions {
   full(): Promise<void> | undefined
 }
 
-export class Session {
+export class Session implements Writing {
   readonly peer: PeerKey
   readonly connection: Connection
   readonly outbound: boolean
   readonly #options: SessionOptions
   readonly #openedAt: Millis
   readonly #news: NewsBudget
+  readonly #turns: Turns
   #wroteAt: Millis
   #root: RootKey | undefined
   #trade: Trade | undefined
@@ -65,10 +66,6 @@ export class Session {
   /** Written, not yet taken by the transport, and of a peer that acknowledges nothing. */
   #untaken = 0
   #ended = false
-  #receiving = false
-  #flushing = false
-  #timer: NodeJS.Timeout | undefined
-  #timerAt = 0
   #version: string | undefined
 
   constructor(options: SessionOptions) {
@@ -80,9 +77,10 @@ export class Session {
     this.#openedAt = now()
     this.#wroteAt = now()
     this.#news = new NewsBudget(now())
+    this.#turns = new Turns(this, now)
     stream.addEventListener('message', ({ data }) => this.#receive(data))
     // libp2p goes on with what it holds in a microtask of its own, after which it may be full again
-    stream.addEventListener('drain', () => queueMicrotask(() => this.#onWritable()))
+    stream.addEventListener('drain', () => queueMicrotask(() => this.#onDrain()))
     stream.addEventListener('end', () => this.end())
     stream.addEventListener('close', ({ error }) => this.end(error))
   }
@@ -113,28 +111,28 @@ export class Session {
       root,
       peer: this.peer,
       expected: () => this.#options.expected(root),
-      onReady: () => this.#flushSoon(),
+      onReady: () => this.#turns.soon(),
       onConfirmed: (count) => this.#outlet?.confirmed(count),
     })
-    this.#guard(() => this.connection.introduce(bytes, pieces))
-    this.#flush()
+    this.#turns.guard(() => this.connection.introduce(bytes, pieces))
+    this.#turns.flush()
   }
 
   /** Our manifest is complete. */
   count(pieces: Pieces): void {
     if (this.#ended || this.#root === undefined || this.connection.counted) return
-    this.#guard(() => this.connection.count(pieces))
-    this.#flush()
+    this.#turns.guard(() => this.connection.count(pieces))
+    this.#turns.flush()
   }
 
   act(action: PeerWireAction): void {
     if (this.#ended) return
-    this.#guard(() => this.#trade?.act(action))
+    this.#turns.guard(() => this.#trade?.act(action))
   }
 
   /** Tells of peers, which the host does not do too often. */
   tellPeers(news: PeerNews): void {
-    if (!this.#ended && this.connection.tellPeers(news)) this.#flushSoon()
+    if (!this.#ended && this.connection.tellPeers(news)) this.#turns.soon()
   }
 
   /** Looks at the clock: call every few seconds. */
@@ -147,14 +145,14 @@ export class Session {
     }
     if (now - this.#wroteAt < KEEP_ALIVE_MS) return
     this.connection.keepAlive()
-    this.#flush()
+    this.#turns.flush()
   }
 
   /** Ends the stream at once, whoever wants that. */
   end(error?: Error): void {
     if (this.#ended) return
     this.#ended = true
-    clearTimeout(this.#timer)
+    this.#turns.stop()
     this.#outlet?.close()
     const { stream } = this.#options
     if (stream.status === 'open') stream.abort(error ?? new Error('done'))
@@ -166,15 +164,11 @@ export class Session {
   // --- reading
 
   #receive(data: Uint8Array | Uint8ArrayList): void {
-    this.#receiving = true
-    this.#guard(() => {
+    this.#turns.take(() => {
       for (const chunk of data instanceof Uint8Array ? [data] : data) this.#take(chunk)
       this.#trade?.flush()
     })
-    this.#receiving = false
-    if (this.#ended) return
-    this.#flush()
-    this.#waitWhileFull()
+    if (!this.#ended) this.#waitWhileFull()
   }
 
   #take(chunk: Uint8Array): void {
@@ -221,52 +215,34 @@ export class Session {
     })
   }
 
-  get #writable(): boolean {
+  get drains(): boolean {
     const { stream } = this.#options
-    return !this.#ended && stream.writeStatus === 'writable' && !stream.writableNeedsDrain
+    return stream.writeStatus === 'writable' && !stream.writableNeedsDrain
   }
 
-  #onWritable(): void {
-    if (!this.#writable) return
+  get backlog(): number {
+    return this.connection.backlog
+  }
+
+  #onDrain(): void {
+    if (this.#ended || !this.drains) return
     this.#taken()
-    this.#flush()
-  }
-
-  #flushSoon(): void {
-    // what comes in ends with a flush of its own
-    if (this.#flushing || this.#receiving) return
-    this.#flushing = true
-    queueMicrotask(() => {
-      this.#flushing = false
-      this.#flush()
-    })
+    this.#turns.flush()
   }
 
   /** Data takes the messages that wait along; without any, those that press go alone. */
-  #flush(): void {
-    if (this.#ended) return
-    if (this.connection.backlog > MAX_BACKLOG_BYTES) {
-      this.end(new WireViolation('backlog', `${this.connection.backlog} bytes wait to be read`))
-      return
-    }
-    if (!this.#writable) return
-    if (this.connection.sending?.ready) this.#outlet?.wake()
-    if (this.connection.haste === 'now') this.#writeMessages()
-    if (this.connection.haste === 'soon') this.#flushWithin(SOON_MS)
-    if ((this.connection.receiving?.unconfirmed ?? 0) > 0) this.#flushWithin(ACK_DELAY_MS)
-    else if (this.connection.backlog > 0) this.#flushWithin(LATE_MS)
+  write(): void {
+    const { connection } = this
+    if (connection.sending?.ready) this.#outlet?.wake()
+    if (connection.haste === 'now') this.#writeMessages()
+    if (connection.haste === 'soon') this.#turns.within(SOON_MS)
+    if ((connection.receiving?.unconfirmed ?? 0) > 0) this.#turns.within(ACK_DELAY_MS)
+    else if (connection.backlog > 0) this.#turns.within(LATE_MS)
   }
 
-  #flushWithin(ms: number): void {
-    const due = this.#options.now() + ms
-    if (this.#timer !== undefined && this.#timerAt <= due) return
-    clearTimeout(this.#timer)
-    this.#timerAt = due
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.connection.receiving?.acknowledge()
-      if (this.#writable) this.#writeMessages()
-    }, ms)
+  writeLate(): void {
+    this.connection.receiving?.acknowledge()
+    if (this.drains) this.#writeMessages()
   }
 
   #writeMessages(): void {
@@ -277,7 +253,7 @@ export class Session {
   }
 
   #writeData(most: number): number {
-    if (!this.#writable) return 0
+    if (this.#ended || !this.drains) return 0
     const messages = this.connection.nextMessages()
     const list = new Uint8ArrayList(...(messages?.parts ?? []))
     let bytes = 0
@@ -302,7 +278,7 @@ export class Session {
   #send(list: Uint8ArrayList): void {
     this.#wroteAt = this.#options.now()
     try {
-      if (this.#options.stream.send(list) && this.#untaken > 0) queueMicrotask(() => this.#onWritable())
+      if (this.#options.stream.send(list) && this.#untaken > 0) queueMicrotask(() => this.#onDrain())
     } catch (thrown) {
       queueMicrotask(() => this.end(thrown instanceof Error ? thrown : new Error(String(thrown))))
     }
@@ -313,13 +289,5 @@ export class Session {
     const bytes = this.#untaken
     this.#untaken = 0
     if (bytes > 0) this.#trade?.confirmed(bytes)
-  }
-
-  #guard(work: () => void): void {
-    try {
-      work()
-    } catch (thrown) {
-      this.end(thrown instanceof Error ? thrown : new Error(String(thrown)))
-    }
   }
 }

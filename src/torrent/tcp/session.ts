@@ -9,11 +9,11 @@ import { endpointText } from '../../core/endpoint.ts'
 import { type Millis, type PeerKey, peerKey } from '../../core/types.ts'
 import type { Outflow, Outlet } from '../../exchange/outflow.ts'
 import type { BittorrentHandshake } from '../../exchange/peer-wire/bittorrent-handshake.ts'
-import { MAX_BACKLOG_BYTES } from '../../exchange/peer-wire/connection.ts'
 import type { PeerWireAction } from '../../exchange/peer-wire/host.ts'
 import { TorrentConnection, type TorrentEvent } from '../../exchange/peer-wire/torrent-connection.ts'
 import type { TorrentGreeting } from '../../exchange/peer-wire/torrent-greeting.ts'
 import { PexListener, PexTeller } from '../../exchange/peer-wire/torrent-pex.ts'
+import { LATE_MS, Turns, type Writing } from '../../exchange/peer-wire/turns.ts'
 import { WireViolation } from '../../exchange/peer-wire/violation.ts'
 import { REQUESTS_TAKEN } from './answering.ts'
 import { HashTalk } from './hash-talk.ts'
@@ -21,9 +21,6 @@ import type { TorrentHost } from './host.ts'
 import { MetadataTalk } from './metadata-talk.ts'
 import type { Torrent } from './torrent.ts'
 import { type Left, TorrentTrade } from './trade.ts'
-
-/** News of pieces that wait for others to go with. */
-const LATE_MS = 100
 
 /** Others end connections on which nothing comes for 120 s (BEP 3). */
 const KEEP_ALIVE_MS = 90_000
@@ -50,7 +47,7 @@ export interface SessionOptions {
   full(): Promise<void> | undefined
 }
 
-export class Session {
+export class Session implements Writing {
   readonly peer: PeerKey
   readonly endpoint: Endpoint
   readonly outbound: boolean
@@ -59,6 +56,7 @@ export class Session {
   readonly metadata: MetadataTalk
   readonly hashes: HashTalk
   readonly #options: SessionOptions
+  readonly #turns: Turns
   readonly #pexTeller: PexTeller
   readonly #pexListener = new PexListener()
   #trade: TorrentTrade | undefined
@@ -68,13 +66,11 @@ export class Session {
   #heardAt: Millis
   #usefulAt: Millis
   #ended = false
-  #receiving = false
-  #flushing = false
-  #timer: NodeJS.Timeout | undefined
 
   constructor(options: SessionOptions) {
     const { endpoint, handshake, now, socket, torrent } = options
     this.#options = options
+    this.#turns = new Turns(this, now)
     this.endpoint = endpoint
     this.peer = peerKey(endpointText(endpoint))
     this.outbound = options.outbound
@@ -93,7 +89,7 @@ export class Session {
     this.hashes = new HashTalk(this, options.host, speaksV2(handshake, this.torrent))
     socket.setNoDelay(true)
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk))
-    socket.on('drain', () => this.#onWritable())
+    socket.on('drain', () => this.#turns.flush())
     socket.on('error', (error) => this.end(error))
     socket.on('close', () => this.end())
   }
@@ -138,7 +134,7 @@ export class Session {
       connection.send({ type: 'port', port: dhtPort })
     if (torrent.source !== undefined) this.#openTrade()
     if (rest.length > 0) this.#receive(rest)
-    this.#flush()
+    this.#turns.flush()
     if (!this.#ended) socket.resume()
   }
 
@@ -147,7 +143,7 @@ export class Session {
     const { size } = this.torrent
     if (this.#ended || size === undefined || this.#trade !== undefined) return
     this.#openTrade()
-    this.#guard(() => {
+    this.#turns.guard(() => {
       // it knows that we have nothing, as was said in the beginning
       this.#trade?.tellHave([...(this.torrent.have ?? [])])
       for (const event of this.connection.know(size)) this.#on(event)
@@ -155,22 +151,22 @@ export class Session {
     })
     // from now on others can have the info dictionary of us
     this.#greet()
-    this.#flush()
+    this.#turns.flush()
   }
 
   tellHave(indexes: readonly number[]): void {
     if (this.#ended) return
     this.#trade?.tellHave(indexes)
-    this.#flushSoon()
+    this.#turns.soon()
   }
 
   act(action: PeerWireAction): void {
-    if (!this.#ended) this.#guard(() => this.#trade?.act(action))
+    if (!this.#ended) this.#turns.guard(() => this.#trade?.act(action))
   }
 
   /** There is something to write. */
   wake(): void {
-    this.#flushSoon()
+    this.#turns.soon()
   }
 
   /** Looks at the clock: call every few seconds. */
@@ -186,20 +182,20 @@ export class Session {
       this.end()
       return
     }
-    this.#guard(() => {
+    this.#turns.guard(() => {
       this.metadata.tick(now)
       this.hashes.tick(now)
     })
     this.#tellPeers(now)
     if (now - this.#writtenAt >= KEEP_ALIVE_MS) this.connection.send({ type: 'keep-alive' }, 'now')
-    this.#flush()
+    this.#turns.flush()
   }
 
   /** Ends the connection at once, whoever wants that. */
   end(error?: Error): void {
     if (this.#ended) return
     this.#ended = true
-    clearTimeout(this.#timer)
+    this.#turns.stop()
     this.#outlet?.close()
     this.#options.socket.destroy()
     this.metadata.end()
@@ -215,18 +211,14 @@ export class Session {
   #receive(chunk: Uint8Array): void {
     if (this.#ended) return
     this.#heardAt = this.#options.now()
-    this.#receiving = true
-    this.#guard(() => {
+    this.#turns.take(() => {
       for (const event of this.connection.receive(chunk)) {
         if (this.#ended) return
         this.#on(event)
       }
       this.#trade?.flush()
     })
-    this.#receiving = false
-    if (this.#ended) return
-    this.#flush()
-    this.#waitWhileFull()
+    if (!this.#ended) this.#waitWhileFull()
   }
 
   #on(event: TorrentEvent): void {
@@ -308,7 +300,7 @@ export class Session {
       peer: this.peer,
       space: source.space,
       has: (index) => this.torrent.have?.has(index) === true,
-      onReady: () => this.#flushSoon(),
+      onReady: () => this.#turns.soon(),
       onError: (error) => this.end(error),
     })
     if (this.#greeting !== undefined) this.#trade.requests = this.#greeting.requests
@@ -321,40 +313,24 @@ export class Session {
     if (news !== undefined) this.connection.sendPeers(news)
   }
 
-  get #writable(): boolean {
+  get drains(): boolean {
     const { socket } = this.#options
-    return !this.#ended && socket.writable && !socket.writableNeedDrain
+    return socket.writable && !socket.writableNeedDrain
   }
 
-  #onWritable(): void {
-    if (this.#writable) this.#flush()
-  }
-
-  #flushSoon(): void {
-    // what comes in ends with a flush of its own
-    if (this.#flushing || this.#receiving) return
-    this.#flushing = true
-    queueMicrotask(() => {
-      this.#flushing = false
-      this.#flush()
-    })
+  get backlog(): number {
+    return this.connection.backlog
   }
 
   /** Data takes the messages that wait along; without any, those that press go alone. */
-  #flush(): void {
-    if (this.#ended) return
-    if (this.connection.backlog > MAX_BACKLOG_BYTES) {
-      this.end(new WireViolation('backlog', `${this.connection.backlog} bytes wait to be read`))
-      return
-    }
-    if (!this.#writable) return
+  write(): void {
     if (this.#trade?.ready === true) this.#outlet?.wake()
     if (this.connection.haste === 'now') this.#writeMessages()
-    else if (this.connection.backlog > 0)
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined
-        if (this.#writable) this.#writeMessages()
-      }, LATE_MS)
+    else if (this.connection.backlog > 0) this.#turns.within(LATE_MS)
+  }
+
+  writeLate(): void {
+    if (this.drains) this.#writeMessages()
   }
 
   #writeMessages(): void {
@@ -367,7 +343,7 @@ export class Session {
 
   #writeData(most: number): number {
     const trade = this.#trade
-    if (trade === undefined || !this.#writable) return 0
+    if (trade === undefined || this.#ended || !this.drains) return 0
     const { parts, bytes, left } = trade.write(most)
     const messages = this.connection.take()
     if (messages !== undefined) this.#options.outflow.charge(messages.bytes, this.torrent.root)
@@ -386,7 +362,7 @@ export class Session {
     if (this.#ended) return
     if (bytes > 0) this.#outlet?.confirmed(bytes)
     this.#trade?.delivered(left)
-    this.#flushSoon()
+    this.#turns.soon()
   }
 
   /** In one write. */
@@ -398,14 +374,6 @@ export class Session {
       if (at === last) socket.write(part, (error) => error ?? onTaken())
       else socket.write(part)
     socket.uncork()
-  }
-
-  #guard(work: () => void): void {
-    try {
-      work()
-    } catch (thrown) {
-      this.end(thrown instanceof Error ? thrown : new Error(String(thrown)))
-    }
   }
 }
 
