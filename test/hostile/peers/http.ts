@@ -19,14 +19,19 @@ interface Turn {
 
 interface Mischief {
   readonly verdict: Verdict
+  /** Leaves that it gives as it should before; none unless it is said. */
+  readonly right?: number
   answer(turn: Turn): void
 }
+
+const RIGHT = 2
 
 const MISCHIEFS: Readonly<Record<string, Mischief>> = {
   'wrong bytes': { verdict: 'banned', answer: ({ reply, block }) => void reply.end(wrong(block)) },
   'right, then wrong': {
     verdict: 'banned',
-    answer: ({ reply, block, turn }) => void reply.end(turn < 2 ? block : wrong(block)),
+    right: RIGHT,
+    answer: ({ reply, block, turn }) => void reply.end(turn < RIGHT ? block : wrong(block)),
   },
   'another block': { verdict: 'banned', answer: ({ reply, other }) => void reply.end(other) },
   'a body without an end': { verdict: 'banned', answer: ({ reply }) => pour(reply) },
@@ -94,7 +99,8 @@ async function start(content: Content, name: string): Promise<HostilePeer> {
     if (!content.isLeaf(cid)) return void reply.end(block)
     const turn = turns++
     mischief.answer({ reply, block, other: content.other(cid), url, turn })
-    if (mischief.verdict === 'suffered' || turn >= 2) misbehaved.resolve()
+    // whoever is banned for the first is not asked for a second
+    if (turn >= (mischief.right ?? 0)) misbehaved.resolve()
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
