@@ -52,9 +52,12 @@ async function configure(path: string, address: string): Promise<string> {
     Identity: { PeerID: string }
     Addresses: { Swarm: string[] }
     Routing: { Type?: string }
+    Internal: { Bitswap?: object }
   }
   config.Addresses.Swarm = [tcp(address)]
   config.Routing.Type = 'none'
+  // outside of its own network it would ask those alone whom somebody names as providers, and nobody does
+  config.Internal.Bitswap = { ...config.Internal.Bitswap, BroadcastControl: { Enable: false } }
   await writeFile(path, JSON.stringify(config))
   return config.Identity.PeerID
 }

@@ -76,7 +76,7 @@ def get():
     while True:
         session.wait_for_alert(1000)
         for peer in handle.get_peer_info():
-            received[peer.ip[0]] = max(peer.payload_download, received.get(peer.ip[0], 0))
+            received[peer.ip[0]] = max(peer.total_download, received.get(peer.ip[0], 0))
         for alert in session.pop_alerts():
             if isinstance(alert, (lt.torrent_error_alert, lt.file_error_alert)):
                 raise RuntimeError(alert.message())
