@@ -157,7 +157,7 @@ describe('the scheduler and the codecs', () => {
   const PURE = ['swarm/', 'core/', 'exchange/peer-wire/', 'torrent/']
   /** What binds the connection to libp2p, and to TCP sockets. */
   const BOUND = [
-    ...['peer-wire.ts', 'session.ts', 'trade.ts'].map((name) => `exchange/peer-wire/${name}`),
+    ...['peer-wire.ts', 'session.ts', 'trade.ts', 'turns.ts'].map((name) => `exchange/peer-wire/${name}`),
     ...['session.ts', 'shaking.ts', 'tcp-peers.ts', 'trade.ts'].map((name) => `torrent/tcp/${name}`),
   ]
   const WORLD =
