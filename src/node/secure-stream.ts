@@ -3,10 +3,12 @@
  * each turn of the event loop, and what is sent in one go is written as one: for every piece costs an event in each
  * layer above, and every write a record, a system call and a packet.
  */
+
 import type { TLSSocket } from 'node:tls'
 import type { AbortOptions, MessageStream } from '@libp2p/interface'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { asError } from '../core/errors.ts'
 
 /** Bytes that are handed on without waiting for the end of the turn. */
 const MOST_GATHERED = 512 << 10
@@ -112,8 +114,4 @@ async function raced(promise: Promise<unknown>, signal: AbortSignal | undefined)
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

@@ -4,6 +4,7 @@
  * and writes the socket itself, and only plain bytes come by. Certificates, their check and what is said on the wire
  * are the library's. What comes over another transport than TCP is left to it.
  */
+
 import { Socket } from 'node:net'
 import { connect, TLSSocket } from 'node:tls'
 import type {
@@ -17,6 +18,7 @@ import type {
 import { type TLSComponents, tls } from '@libp2p/tls'
 import { generateCertificate, verifyPeerCertificate } from '@libp2p/tls/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { asError } from '../core/errors.ts'
 import { SecureStream } from './secure-stream.ts'
 
 /** Said where both know no muxer in common; one is agreed on later then. */
@@ -105,7 +107,7 @@ class SocketTls implements ConnectionEncrypter {
         ...(streamMuxer === undefined ? {} : { streamMuxer }),
       }
     } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      const error = asError(thrown)
       secure.destroy()
       connection.abort(error)
       throw error

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 
 import libtorrent as lt
 
@@ -33,8 +34,9 @@ SETTINGS = {
 
 session = lt.session(SETTINGS)
 handle = None
-# bytes of content from each address
+# bytes of content from each address, looked at every so many seconds: it is not what is measured
 received = {}
+LOOK = 1.0
 
 
 def add(source, torrent):
@@ -73,18 +75,26 @@ def get():
     """Returns when everything is there and written."""
     handle.unset_flags(lt.torrent_flags.upload_mode)
     flushing = False
+    looked = time.monotonic()
     while True:
         session.wait_for_alert(1000)
-        for peer in handle.get_peer_info():
-            received[peer.ip[0]] = max(peer.total_download, received.get(peer.ip[0], 0))
+        if time.monotonic() - looked >= LOOK:
+            looked = time.monotonic()
+            look()
         for alert in session.pop_alerts():
             if isinstance(alert, (lt.torrent_error_alert, lt.file_error_alert)):
                 raise RuntimeError(alert.message())
             if isinstance(alert, lt.cache_flushed_alert) and flushing:
                 return
         if handle.status().is_seeding and not flushing:
+            look()
             flushing = True
             handle.flush_cache()
+
+
+def look():
+    for peer in handle.get_peer_info():
+        received[peer.ip[0]] = max(peer.total_download, received.get(peer.ip[0], 0))
 
 
 DOES = {"add": add, "join": join, "connections": connections, "get": get, "sources": lambda: received}

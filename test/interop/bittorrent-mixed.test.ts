@@ -7,6 +7,7 @@ import { DaemonClient } from '../../src/daemon/client.ts'
 import type { PeerInfo, TorrentSummary } from '../../src/node/types.ts'
 import { formatMagnet, parseMagnet } from '../../src/torrent/magnet.ts'
 import { Homes } from '../e2e/homes.ts'
+import { watch } from '../e2e/watch.ts'
 import { noise } from '../unit/torrent-trees.ts'
 import { aria2Get, libtorrentSeed } from './bittorrent-clients.ts'
 import { Kubo } from './kubo.ts'
@@ -91,20 +92,3 @@ test('one seeder, one file: kubo, aria2 and share download it at the same time',
   t.diagnostic(`share received ${downloaded} bytes`)
   await kubo.tell(t)
 })
-
-/** Looks again and again until it is stopped. */
-function watch(look: () => Promise<void>): { stop(): Promise<void> } {
-  let on = true
-  const looking = (async () => {
-    while (on) {
-      await look()
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  })()
-  return {
-    stop: async () => {
-      on = false
-      await looking
-    },
-  }
-}

@@ -8,12 +8,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { PeerInfo } from '../../src/node/types.ts'
 import { formatMagnet, type Magnet, parseMagnet } from '../../src/torrent/magnet.ts'
 import { kubo } from '../bench/kubo.ts'
 import { libtorrent } from '../bench/libtorrent.ts'
 import { type Program, Place as Spot } from '../bench/program.ts'
+import { watch } from '../e2e/watch.ts'
 import { Internet } from './internet/internet.ts'
 import { Node } from './internet/node.ts'
 
@@ -24,8 +24,6 @@ const TORRENT_PORT = 6881
 
 /** Some times what it takes: how long is not what is tested. */
 const LIMIT_MS = 120_000
-
-const WATCH_MS = 250
 
 const SEEDER = 'seeder'
 
@@ -140,17 +138,14 @@ class Place {
       name,
       target: path,
       get: async () => {
-        let isOver = false
-        const getting = client.get({ target, output: path, peers }, { signal: AbortSignal.timeout(LIMIT_MS) })
-        const ended = getting.finally(() => {
-          isOver = true
-        })
-        ended.catch(() => undefined)
-        while (!isOver) {
+        const watching = watch(async () => {
           for (const share of (await client.status()).shares) for (const peer of share.peers) note(peer)
-          await sleep(WATCH_MS)
+        })
+        try {
+          await client.get({ target, output: path, peers }, { signal: AbortSignal.timeout(LIMIT_MS) })
+        } finally {
+          await watching.stop()
         }
-        await ended
       },
       received: async () => got,
     }

@@ -2,10 +2,12 @@
  * `/share/wire/1.0.0` with all peers: one stream for each peer and root. It opens them and takes them in, sees that of
  * two that cross one stays, and hands actions to the sessions that they concern. It decides nothing else.
  */
+
 import type { Libp2p, Connection as Libp2pConnection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
 import { printable, rootKeyOf, unsupported } from '../../core/cid.ts'
+import { asError } from '../../core/errors.ts'
 import { type Millis, type PeerKey, peerKey, type RootKey } from '../../core/types.ts'
 import { MemoryGate } from '../bitswap/memory-gate.ts'
 import { openStream } from '../open-stream.ts'
@@ -329,7 +331,7 @@ export class PeerWire {
   }
 
   #report(peer: PeerKey, thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    const error = asError(thrown)
     if (this.#stopped || ORDINARY.has(error.name)) return
     this.#options.log(`peer wire: ${peer}: ${printable(error.message)}`)
   }

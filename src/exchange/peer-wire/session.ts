@@ -3,8 +3,10 @@
  * Messages leave at the end of what led to them; those that are in no haste, and acknowledgements of less than a full
  * measure, wait a moment for others. Data leaves when its turn comes. Nothing is written into a stream that does not drain.
  */
+
 import type { Stream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { asError } from '../../core/errors.ts'
 import type { Millis, PeerKey, RootKey } from '../../core/types.ts'
 import type { Outflow, Outlet } from '../outflow.ts'
 import { Connection, type Pieces } from './connection.ts'
@@ -280,7 +282,7 @@ export class Session implements Writing {
     try {
       if (this.#options.stream.send(list) && this.#untaken > 0) queueMicrotask(() => this.#onDrain())
     } catch (thrown) {
-      queueMicrotask(() => this.end(thrown instanceof Error ? thrown : new Error(String(thrown))))
+      queueMicrotask(() => this.end(asError(thrown)))
     }
   }
 

@@ -2,6 +2,7 @@
  * When a session writes: at the end of what came in, at the end of the microtask in which something was put, or late, when
  * what is in no haste has waited for company. What goes wrong in between ends the session.
  */
+import { asError } from '../../core/errors.ts'
 import type { Millis } from '../../core/types.ts'
 import { MAX_BACKLOG_BYTES } from './connection.ts'
 import { WireViolation } from './violation.ts'
@@ -45,7 +46,7 @@ export class Turns {
     try {
       work()
     } catch (thrown) {
-      this.#session.end(thrown instanceof Error ? thrown : new Error(String(thrown)))
+      this.#session.end(asError(thrown))
     }
   }
 

@@ -1,7 +1,9 @@
 /** The handshake of 68 bytes at the beginning of a TCP connection, on either side. */
+
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Endpoint } from '../../core/endpoint.ts'
+import { asError } from '../../core/errors.ts'
 import {
   type BittorrentHandshake,
   encodeBittorrentHandshake,
@@ -54,7 +56,7 @@ export function readHandshake(socket: Socket, signal: AbortSignal): Promise<Shak
         socket.pause()
         resolve({ handshake, rest })
       } catch (thrown) {
-        fail(thrown instanceof Error ? thrown : new Error(String(thrown)))
+        fail(asError(thrown))
       }
     }
     function settle(): void {

@@ -2,6 +2,7 @@
  * Between the scheduler and one BitTorrent connection: what the peer says becomes events of the swarm, actions become
  * messages. Torrent pieces are translated to the swarm's, and back, by the torrent's piece space.
  */
+import { asError } from '../../core/errors.ts'
 import type { PeerKey, RootKey } from '../../core/types.ts'
 import type { PeerWireAction } from '../../exchange/peer-wire/host.ts'
 import { encodeMessage, type Span } from '../../exchange/peer-wire/messages.ts'
@@ -296,7 +297,7 @@ export class TorrentTrade {
     try {
       return await readTorrent(this.#options.host, this.#options, { index: run.index, begin: run.at, length })
     } catch (thrown) {
-      this.#options.onError(thrown instanceof Error ? thrown : new Error(String(thrown)))
+      this.#options.onError(asError(thrown))
       return undefined
     }
   }
