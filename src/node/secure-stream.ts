@@ -3,7 +3,6 @@
  * each turn of the event loop, and what is sent in one go is written as one: for every piece costs an event in each
  * layer above, and every write a record, a system call and a packet.
  */
-
 import type { TLSSocket } from 'node:tls'
 import type { AbortOptions, MessageStream } from '@libp2p/interface'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'

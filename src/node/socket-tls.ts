@@ -4,7 +4,6 @@
  * and writes the socket itself, and only plain bytes come by. Certificates, their check and what is said on the wire
  * are the library's. What comes over another transport than TCP is left to it.
  */
-
 import { Socket } from 'node:net'
 import { connect, TLSSocket } from 'node:tls'
 import type {

@@ -2,7 +2,6 @@
  * `/share/wire/1.0.0` with all peers: one stream for each peer and root. It opens them and takes them in, sees that of
  * two that cross one stays, and hands actions to the sessions that they concern. It decides nothing else.
  */
-
 import type { Libp2p, Connection as Libp2pConnection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'

@@ -3,7 +3,6 @@
  * Messages leave at the end of what led to them; those that are in no haste, and acknowledgements of less than a full
  * measure, wait a moment for others. Data leaves when its turn comes. Nothing is written into a stream that does not drain.
  */
-
 import type { Stream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { asError } from '../../core/errors.ts'

@@ -1,5 +1,4 @@
 /** The handshake of 68 bytes at the beginning of a TCP connection, on either side. */
-
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Endpoint } from '../../core/endpoint.ts'
