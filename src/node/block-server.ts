@@ -13,6 +13,9 @@ import { isDownload, type OpenSwarms } from './open-swarms.ts'
 import type { Seeding } from './seeding.ts'
 import type { Traffic } from './traffic.ts'
 
+/** Looked up side by side: each reads a row and maybe asks for a file, and what it leaves is garbage when all have answered. */
+const WANTS_AT_ONCE = 128
+
 export interface BlockServerContext {
   readonly store: Store
   readonly swarms: OpenSwarms
@@ -33,7 +36,8 @@ export class BlockServer {
 
   async onWants(peer: PeerKey, wants: readonly PeerWant[], dropped: readonly CID[]): Promise<void> {
     for (const cid of dropped) await this.#unwanted(peer, cid)
-    await Promise.all(wants.map((want) => this.#wanted(peer, want)))
+    for (let at = 0; at < wants.length; at += WANTS_AT_ONCE)
+      await Promise.all(wants.slice(at, at + WANTS_AT_ONCE).map((want) => this.#wanted(peer, want)))
   }
 
   /** Sends a piece that the scheduler granted. */
