@@ -10,7 +10,7 @@ import { captionOf, type Run, tableOf, type WorkResults } from './machine/table.
 import { WORKS, type Work } from './machine/works.ts'
 import { type Benchmark, type Options, optionsOf, usageOf } from './options.ts'
 import type { Program } from './program.ts'
-import { programOf } from './programs.ts'
+import { programsNamed } from './programs.ts'
 import { describeMachine, today, whenOf } from './results.ts'
 import { Source } from './source.ts'
 import { complain, messageOf, say } from './talk.ts'
@@ -27,18 +27,17 @@ async function main(): Promise<number> {
   const options = optionsOf(process.argv.slice(2), MACHINE)
   if (options === '') return complain(usageOf(MACHINE), 0)
   if (typeof options === 'string') return complain(`${options}\n\n${usageOf(MACHINE)}`, 2)
-  const programs: Program[] = []
-  for (const name of options.programs) programs.push(await programOf(name, options))
   using run = openRun(options.directory)
-  return await runAll(options, programs, run.directory)
+  return await runAll(options, run.directory)
 }
 
-async function runAll(options: Options, programs: readonly Program[], directory: string): Promise<number> {
+async function runAll(options: Options, directory: string): Promise<number> {
   const works: WorkResults[] = []
   const when = { machine: describeMachine(), date: today() }
   for (const name of options.cases) {
     const work = WORKS[name]
     if (work === undefined) continue
+    const programs = await programsNamed(options.programsOf(name), options)
     const able = programs.filter((program) => program.able?.(work) ?? true)
     const each = await runWork(name, work, able, options, directory)
     works.push(each)

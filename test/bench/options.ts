@@ -6,12 +6,18 @@ import { PROGRAM_NAMES, type ProgramName, type Where } from './programs.ts'
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 
+interface Case {
+  readonly about: string
+  readonly onlyNamed?: true
+  readonly programs?: readonly ProgramName[]
+}
+
 /** What one benchmark has of its own. */
 export interface Benchmark {
   /** Its file. */
   readonly file: string
-  readonly cases: Readonly<Record<string, { readonly about: string; readonly onlyNamed?: true }>>
-  /** Run unless others are named. */
+  readonly cases: Readonly<Record<string, Case>>
+  /** Run unless others are named, or the case has its own. */
   readonly programs: readonly ProgramName[]
   /** Where the peers' files are unless it is said. */
   readonly directory: string
@@ -29,7 +35,7 @@ export function usageOf({ file, cases, programs, directory }: Benchmark): string
   return `usage: node test/bench/${file} [--case NAME …] [options]
   --case NAME …       cases to run; all the usual ones unless said
   --programs A,B      of ${PROGRAM_NAMES.join(',')};
-                      ${programs.join(',')} unless said
+                      the case's own, or ${programs.join(',')} unless said
   --rounds N          times that each is run, in turns; 1 unless said
   --limit S           seconds until downloads count as never ending; ${LIMIT} unless said
   --patience S        seconds to wait for a calm machine before each start, at most; ${PATIENCE} unless said
@@ -45,7 +51,8 @@ ${list.join('\n')}`
 
 export interface Options extends Where {
   readonly cases: readonly string[]
-  readonly programs: readonly ProgramName[]
+  /** Of a case. */
+  readonly programsOf: (name: string) => readonly ProgramName[]
   readonly rounds: number
   /** Ms. */
   readonly limit: number
@@ -72,7 +79,7 @@ function checked(args: readonly string[], { cases, programs, directory }: Benchm
     allowPositionals: true,
     options: {
       case: { type: 'string', multiple: true, default: [] },
-      programs: { type: 'string', default: programs.join(',') },
+      programs: { type: 'string' },
       rounds: { type: 'string', default: '1' },
       limit: { type: 'string', default: LIMIT },
       patience: { type: 'string', default: PATIENCE },
@@ -85,10 +92,11 @@ function checked(args: readonly string[], { cases, programs, directory }: Benchm
     },
   })
   if (values.help) return ''
+  const chosen = values.programs?.split(',').map((name) => known(name, PROGRAM_NAMES))
   const named = [...values.case, ...positionals].flatMap((text) => text.split(','))
   return {
     cases: named.length > 0 ? named.map((name) => known(name, Object.keys(cases))) : usual(cases),
-    programs: values.programs.split(',').map((name) => known(name, PROGRAM_NAMES)),
+    programsOf: (name) => chosen ?? cases[name]?.programs ?? programs,
     rounds: positive('rounds', values.rounds),
     limit: 1000 * positive('limit', values.limit),
     patience: 1000 * positive('patience', values.patience),

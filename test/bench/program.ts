@@ -11,6 +11,9 @@ export interface Task {
   readonly files: number | undefined
 }
 
+/** What a peer is started for. */
+export type Role = 'seeder' | 'leecher'
+
 export interface Program {
   readonly name: string
   /** What is measured, version included. */
@@ -18,7 +21,7 @@ export interface Program {
   /** Whether it can do that, where it cannot do everything. */
   readonly able?: (task: Task) => boolean
   /** Starts a peer that has nothing, knows nobody, and does nothing yet. */
-  start(place: Place): Promise<Peer>
+  start(place: Place, role?: Role): Promise<Peer>
 }
 
 export interface Peer {

@@ -10,7 +10,7 @@ import { measure } from './measure.ts'
 import { type Benchmark, type Options, optionsOf, usageOf } from './options.ts'
 import { pictureOf } from './picture.ts'
 import type { Program } from './program.ts'
-import { programOf } from './programs.ts'
+import { programsNamed } from './programs.ts'
 import { type CaseResults, describeMachine, type Results, type Run, today, whenOf } from './results.ts'
 import { Source } from './source.ts'
 import { captionOf, tableOf } from './table.ts'
@@ -32,18 +32,17 @@ async function main(): Promise<number> {
   if (options === '') return complain(usageOf(SWARM), 0)
   if (typeof options === 'string') return complain(`${options}\n\n${usageOf(SWARM)}`, 2)
   if (process.getuid?.() !== 0) return complain('network namespaces need root', 2)
-  const programs: Program[] = []
-  for (const name of options.programs) programs.push(await programOf(name, options))
   using run = openRun(options.directory)
-  return await runAll(options, programs, run.directory)
+  return await runAll(options, run.directory)
 }
 
-async function runAll(options: Options, programs: readonly Program[], directory: string): Promise<number> {
+async function runAll(options: Options, directory: string): Promise<number> {
   const cases: CaseResults[] = []
   const results: Results = { machine: describeMachine(), date: today(), cases }
   for (const name of options.cases) {
     const swarm = CASES[name]
     if (swarm === undefined) continue
+    const programs = await programsNamed(options.programsOf(name), options)
     const each = await runCase(name, swarm, programs, options, directory)
     cases.push(each)
     process.stdout.write(`\n${captionOf(each)}\n\n${tableOf(each)}\n`)

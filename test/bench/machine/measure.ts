@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { calm, cpuTime } from '../cpu.ts'
 import { removeDirectory } from '../leftovers.ts'
-import { type Peer, Place, type Program } from '../program.ts'
+import { type Peer, Place, type Program, type Role } from '../program.ts'
 import type { Source } from '../source.ts'
 import type { Work } from './works.ts'
 
@@ -41,11 +41,11 @@ export async function measure(setting: Setting): Promise<Figures> {
   const directory = join(setting.directory, program.name)
   const peers: Peer[] = []
   try {
-    const start = async (): Promise<Peer> => {
+    const start = async (role: Role): Promise<Peer> => {
       const at = join(directory, String(peers.length))
       await mkdir(at, { recursive: true })
       // Linux answers for all of 127/8
-      const peer = await program.start(new Place({ address: `127.0.0.${peers.length + 2}` }, at))
+      const peer = await program.start(new Place({ address: `127.0.0.${peers.length + 2}` }, at), role)
       peers.push(peer)
       return peer
     }
@@ -75,29 +75,28 @@ export function isKept({ files }: Work): boolean {
   return files !== undefined
 }
 
+type Start = (role: Role) => Promise<Peer>
+
 interface Doing {
   readonly leecher?: Peer
   run(): Promise<unknown>
   check(): Promise<void>
 }
 
-async function preparedAdd(start: () => Promise<Peer>, source: Source): Promise<Doing> {
-  const peer = await start()
+async function preparedAdd(start: Start, source: Source): Promise<Doing> {
+  const peer = await start('seeder')
   return { run: () => peer.add(source.path), check: async () => {} }
 }
 
-async function preparedGet(
-  { work, source, directory, program }: Setting,
-  start: () => Promise<Peer>,
-): Promise<Doing> {
+async function preparedGet({ work, source, directory, program }: Setting, start: Start): Promise<Doing> {
   const seeders: Peer[] = []
   let share = ''
   for (let at = 0; at < work.seeders; at++) {
-    const seeder = await start()
+    const seeder = await start('seeder')
     share = await seeder.add(source.path)
     seeders.push(seeder)
   }
-  const leecher = await start()
+  const leecher = await start('leecher')
   const target = join(directory, program.name, 'got', basename(source.path))
   await mkdir(join(directory, program.name, 'got'))
   await leecher.join(

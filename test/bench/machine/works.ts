@@ -1,6 +1,7 @@
 /** What is measured on one machine, as data. */
 import { MIB } from '../../../src/sim/scenario.ts'
 import type { Task } from '../program.ts'
+import type { ProgramName } from '../programs.ts'
 
 const GIB = 1024 * MIB
 
@@ -11,7 +12,17 @@ export interface Work extends Task {
   readonly seeders: number
   /** Run only where it is named. */
   readonly onlyNamed?: true
+  /** Run unless others are named; the usual ones where it is not said. */
+  readonly programs?: readonly ProgramName[]
 }
+
+const WITH_KUBO: readonly ProgramName[] = ['kubo', 'share-from-kubo', 'kubo-from-share']
+
+const WITH_LIBTORRENT: readonly ProgramName[] = [
+  'libtorrent',
+  'libtorrent-from-share',
+  'share-from-libtorrent',
+]
 
 export const WORKS: Readonly<Record<string, Work>> = {
   smoke: {
@@ -41,5 +52,17 @@ export const WORKS: Readonly<Record<string, Work>> = {
   tiny: {
     ...{ does: 'get', files: undefined, size: 1 << 10, seeders: 1 },
     about: 'get a file of 1 KiB',
+  },
+  'with-kubo': {
+    ...{ does: 'get', files: undefined, size: GIB, seeders: 1, programs: WITH_KUBO, onlyNamed: true },
+    about: 'get 1 GiB from one seeder, by Bitswap',
+  },
+  'with-kubo-files': {
+    ...{ does: 'get', files: 10_000, size: 10 << 10, seeders: 1, programs: WITH_KUBO, onlyNamed: true },
+    about: 'get a directory of 10,000 files of 10 KiB, by Bitswap',
+  },
+  'with-libtorrent': {
+    ...{ does: 'get', files: undefined, size: GIB, seeders: 1, programs: WITH_LIBTORRENT, onlyNamed: true },
+    about: 'get 1 GiB from one seeder, by BitTorrent',
   },
 }
