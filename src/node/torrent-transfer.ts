@@ -21,16 +21,13 @@ import { TorrentSpace } from '../torrent/torrent-space.ts'
 import type { DownloadPort } from './open-swarms.ts'
 import { PieceCheck } from './piece-check.ts'
 import type { Readers } from './readers.ts'
-import type { RunningTransfer, TransferState } from './running-transfer.ts'
+import { type Progress, RunningTransfer, type TransferWatcher } from './running-transfer.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
 import { hashesOf } from './torrent-origin.ts'
 import { reuseFiles } from './torrent-reuse.ts'
 import { shareTorrent } from './torrent-share.ts'
 import type { TorrentWire } from './torrent-wire.ts'
 import type { WebSeeds } from './web-seeds.ts'
-
-/** After this long with nobody found, the user is told; the search goes on. */
-const NOBODY_AFTER_MS = 30_000
 
 export interface TorrentRequest {
   readonly name: string
@@ -42,96 +39,54 @@ export interface TorrentRequest {
   readonly stream?: boolean
 }
 
-export interface TorrentContext {
+export interface TorrentContext extends TransferWatcher {
   readonly store: Store
   readonly driver: SwarmDriver
   readonly readers: Readers
   readonly webSeeds: WebSeeds
   readonly torrentWire: TorrentWire
-  /** @param row the share that has come of it, once it is complete */
-  onState(transfer: RunningTransfer, row?: ShareRow): void
-  onNotice(transfer: RunningTransfer, notice: ShareError): void
   readonly log: (line: string) => void
 }
 
-export class TorrentTransfer implements RunningTransfer {
-  readonly root: RootKey
+export class TorrentTransfer extends RunningTransfer {
   readonly request: TorrentRequest
-  readonly peers: ReadonlySet<string> = new Set()
+  override readonly peers: ReadonlySet<string> = new Set()
   readonly #context: TorrentContext
-  readonly #stopping = new AbortController()
-  readonly #settled = Promise.withResolvers<ShareRow>()
-  readonly #nobody: NodeJS.Timeout
   #handle: TorrentHandle | undefined
   #download: TorrentDownload | undefined
   #space: TorrentSpace | undefined
   #check: PieceCheck | undefined
   #haveBytes = 0
   #streams: boolean
-  #work: Promise<void> = Promise.resolve()
-  #closed: Promise<void> | undefined
-  #state: TransferState = 'resolving'
-  error: ShareError | undefined
 
   constructor(context: TorrentContext, root: RootKey, request: TorrentRequest) {
-    this.root = root
+    super(root, context)
     this.request = request
     this.#context = context
     this.#streams = request.stream === true
-    this.#settled.promise.catch(() => undefined)
-    this.#nobody = setTimeout(() => this.#sayNobody(), NOBODY_AFTER_MS)
   }
 
-  get path(): string {
+  override get path(): string {
     return this.request.path
   }
 
-  get state(): TransferState {
-    return this.#state
-  }
-
-  get progress(): { size: number; have: number; pieces: { total: number; have: number } } {
+  override get progress(): Progress {
     const total = this.#space?.length ?? 0
     const have = this.#download?.have.count ?? 0
     return { size: this.#space?.bytes ?? 0, have: this.#haveBytes, pieces: { total, have } }
   }
 
-  get done(): Promise<ShareRow> {
-    return this.#settled.promise
-  }
-
-  start(): this {
-    this.#work = this.#run().catch((thrown: unknown) =>
-      this.#fail(ShareError.from(thrown, `get ${this.root}`)),
-    )
-    return this
-  }
-
-  stream(): void {
+  override stream(): void {
     this.#streams = true
     this.#context.readers.stream(this.root)
   }
 
-  async stop(reason: ShareError): Promise<void> {
-    if (this.#isRunning) this.#enter('stopped')
-    this.#settled.reject(reason)
-    await this.#close()
-  }
-
-  giveUp(error: ShareError): void {
-    this.#fail(error)
-  }
-
-  get #isRunning(): boolean {
-    return this.#state === 'resolving' || this.#state === 'checking' || this.#state === 'downloading'
-  }
-
-  async #run(): Promise<void> {
+  protected override async run(): Promise<void> {
     const { store } = this.#context
     const { name, path, origin } = this.request
     const download = await store.openTorrent({ root: this.root, name, path, peers: [], torrent: origin })
     this.#download = download
-    const { signal } = this.#stopping
+    const signal = this.stopping
     if (signal.aborted) return
     const row = this.#row()
     this.#handle = this.#context.torrentWire.add(lookedFor(this.root, row.torrent ?? origin))
@@ -143,7 +98,7 @@ export class TorrentTransfer implements RunningTransfer {
     this.#check = check
     const isNamed = row.phase === 'complete'
     if (isNamed) await store.update(this.root, { phase: 'incomplete' })
-    this.#enter('checking')
+    this.enter('checking')
     const into = row.torrent?.into
     const target =
       into === undefined || isNamed
@@ -154,7 +109,7 @@ export class TorrentTransfer implements RunningTransfer {
     if (metainfo.info.version !== 'v1')
       await reuseFiles({ store, space, check, download, signal, onPiece: (piece) => this.#stored(piece) })
     signal.throwIfAborted()
-    this.#enter('downloading')
+    this.enter('downloading')
     this.#trade(metainfo, space, check, download)
   }
 
@@ -176,7 +131,7 @@ export class TorrentTransfer implements RunningTransfer {
   }
 
   async #fromPeers({ torrent }: ShareRow): Promise<Metainfo> {
-    const infoBytes = await this.#peersOf().metadata(this.#stopping.signal)
+    const infoBytes = await this.#peersOf().metadata(this.stopping)
     const metainfo = await readMetainfoAside(packMetainfo(infoBytes, new Map()))
     const asked = torrent && hashesOf(torrent)
     if (asked !== undefined && !sameTorrent(asked, metainfo.info.hashes))
@@ -193,7 +148,7 @@ export class TorrentTransfer implements RunningTransfer {
         root !== undefined && size > info.pieceLength && !layers.has(Buffer.from(root).toString('hex')),
     )
     if (!lacks) return metainfo
-    return { ...metainfo, layers: await this.#peersOf().layers(info, layers, this.#stopping.signal) }
+    return { ...metainfo, layers: await this.#peersOf().layers(info, layers, this.stopping) }
   }
 
   #trade(metainfo: Metainfo, space: TorrentSpace, check: PieceCheck, download: TorrentDownload): void {
@@ -225,12 +180,7 @@ export class TorrentTransfer implements RunningTransfer {
         this.#stored(piece)
       },
       onFirstPiece: () => undefined,
-      onComplete: () => {
-        this.#work = this.#work
-          .then(() => this.#finish(download))
-          .catch((thrown: unknown) => this.#fail(ShareError.from(thrown, 'finish')))
-      },
-      onFailure: (error) => this.#fail(error),
+      ...this.endings,
     }
   }
 
@@ -238,54 +188,34 @@ export class TorrentTransfer implements RunningTransfer {
     this.#haveBytes += this.#space?.wantedBytes(piece) ?? 0
   }
 
-  async #finish(download: TorrentDownload): Promise<void> {
-    const { signal } = this.#stopping
-    if (signal.aborted) return
-    clearTimeout(this.#nobody)
-    const { store } = this.#context
-    await download.finish()
-    this.#leave()
-    this.#enter('checking')
-    const row = await shareTorrent(store, this.root, signal)
+  protected override async finish(): Promise<void> {
+    this.enter('checking')
+    await this.#download?.finish()
+    this.leave()
+    const row = await shareTorrent(this.#context.store, this.root, this.stopping)
     this.#check?.end()
-    this.#enter('complete', row)
-    this.#settled.resolve(row)
+    this.complete(row)
   }
 
-  #fail(error: ShareError): void {
-    if (!this.#isRunning) return
-    this.error = error
-    this.#enter('failed')
-    this.#settled.reject(error)
-    void this.#close()
-  }
-
-  #close(): Promise<void> {
-    this.#closed ??= this.#shutDown()
-    return this.#closed
-  }
-
-  async #shutDown(): Promise<void> {
-    clearTimeout(this.#nobody)
-    this.#stopping.abort(
-      new ShareError('INTERRUPTED', 'the download was stopped', 'run the same command again: it resumes'),
-    )
-    this.#leave()
-    await this.#work
-    this.#check?.end()
-    await this.#download?.close()
-  }
-
-  /** Nobody is asked or served any more. */
-  #leave(): void {
+  protected override leave(): void {
     this.#context.webSeeds.close(this.root)
     this.#handle?.close()
     this.#context.driver.close(this.root)
   }
 
-  #enter(state: TransferState, row?: ShareRow): void {
-    this.#state = state
-    this.#context.onState(this, row)
+  protected override async release(): Promise<void> {
+    this.#check?.end()
+    await this.#download?.close()
+  }
+
+  protected override nobodyFound(): ShareError | undefined {
+    const members = this.#context.driver.peers(this.root).length
+    if (members > 0 || this.state === 'checking') return undefined
+    return new ShareError(
+      'NOBODY_HAS_IT',
+      `nobody found yet who has ${printable(basename(this.request.path))}`,
+      'is somebody seeding it? try --peer with the HOST:PORT of a BitTorrent client; the search goes on',
+    )
   }
 
   #peersOf(): TorrentHandle {
@@ -298,19 +228,6 @@ export class TorrentTransfer implements RunningTransfer {
     if (row === undefined)
       throw new ShareError('NOT_FOUND', 'the torrent was removed', 'get it again if you still want it')
     return row
-  }
-
-  #sayNobody(): void {
-    const members = this.#context.driver.peers(this.root).length
-    if (members > 0 || !this.#isRunning || this.#state === 'checking') return
-    this.#context.onNotice(
-      this,
-      new ShareError(
-        'NOBODY_HAS_IT',
-        `nobody found yet who has ${printable(basename(this.request.path))}`,
-        'is somebody seeding it? try --peer with the HOST:PORT of a BitTorrent client; the search goes on',
-      ),
-    )
   }
 }
 

@@ -14,13 +14,10 @@ import type { Download, ShareRow, Store } from '../store/types.ts'
 import { fetchBlock } from './fetch-block.ts'
 import type { DownloadPort } from './open-swarms.ts'
 import type { Readers } from './readers.ts'
-import type { RunningTransfer, TransferState } from './running-transfer.ts'
+import { type Progress, RunningTransfer, type TransferWatcher } from './running-transfer.ts'
 import { Search, type SearchContext } from './search.ts'
 import { nobodyFound } from './search-steps.ts'
 import type { SearchInfo } from './types.ts'
-
-/** After this long with nobody found, the user is told; the search goes on. */
-const NOBODY_AFTER_MS = 30_000
 
 /** Pieces looked up in the store at once, before they are asked of the network. */
 const LOOKUPS_AT_ONCE = 16
@@ -36,7 +33,7 @@ export interface TransferRequest {
   readonly magnet?: string
 }
 
-export interface TransferContext extends SearchContext {
+export interface TransferContext extends SearchContext, TransferWatcher {
   readonly store: Store
   readonly readers: Readers
   /** The peer has the root. */
@@ -47,49 +44,32 @@ export interface TransferContext extends SearchContext {
   checkTorrent(row: ShareRow): Promise<void>
   /** The first verified piece is here. */
   onFirstPiece(root: CID): void
-  onState(transfer: RunningTransfer): void
-  onNotice(transfer: RunningTransfer, notice: ShareError): void
 }
 
-export class Transfer implements RunningTransfer {
-  readonly root: RootKey
+export class Transfer extends RunningTransfer {
   readonly request: TransferRequest
   readonly #context: TransferContext
   readonly #search: Search
   readonly #session = new FetchSession()
-  readonly #stopping = new AbortController()
   /** The DAG is known to its end. */
   readonly #walked = Promise.withResolvers<void>()
-  readonly #settled = Promise.withResolvers<ShareRow>()
-  readonly #nobody: NodeJS.Timeout
   #download: Download | undefined
   #manifest: Manifest | undefined
-  #work: Promise<void> = Promise.resolve()
-  #closed: Promise<void> | undefined
-  #state: TransferState = 'resolving'
   /** File bytes that came inside DAG nodes. */
   #inlineBytes = 0
-  error: ShareError | undefined
 
   constructor(context: TransferContext, root: RootKey, request: TransferRequest) {
-    this.root = root
+    super(root, context)
     this.request = request
     this.#context = context
     this.#search = new Search(context, request.root, request.peers, (peer) => context.join(root, peer))
-    this.#settled.promise.catch(() => undefined)
-    this.#nobody = setTimeout(() => this.#sayNobody(), NOBODY_AFTER_MS)
   }
 
-  get path(): string {
+  override get path(): string {
     return this.request.path
   }
 
-  get state(): TransferState {
-    return this.#state
-  }
-
-  /** Bytes and pieces that are here, out of what the manifest says so far. */
-  get progress(): { size: number; have: number; pieces: { total: number; have: number } } {
+  override get progress(): Progress {
     const pieces = this.#manifest?.pieces
     const stored = this.#download?.have
     if (pieces === undefined || stored === undefined)
@@ -103,51 +83,24 @@ export class Transfer implements RunningTransfer {
     }
   }
 
-  /** How far the search for peers has come. */
-  get search(): SearchInfo {
+  override get search(): SearchInfo {
     return this.#search.info
   }
 
-  /** Those that say they have the root. */
-  get peers(): ReadonlySet<string> {
+  override get peers(): ReadonlySet<string> {
     return this.#session.peers
   }
 
-  /** Resolves when the bytes are in place and durable; rejects when the transfer fails or is stopped. */
-  get done(): Promise<ShareRow> {
-    return this.#settled.promise
-  }
-
-  start(): this {
-    this.#work = this.#run().catch((thrown: unknown) =>
-      this.#fail(ShareError.from(thrown, `get ${this.root}`)),
-    )
-    return this
-  }
-
-  /** From now on it goes in file order. */
-  stream(): void {
+  override stream(): void {
     this.#context.readers.stream(this.root)
   }
 
-  /** Ends it, resumably. */
-  async stop(reason: ShareError): Promise<void> {
-    if (this.#state === 'resolving' || this.#state === 'downloading') this.#enter('stopped')
-    this.#settled.reject(reason)
-    await this.#close()
-  }
-
-  /** Ends it as failed, resumably. */
-  giveUp(error: ShareError): void {
-    this.#fail(error)
-  }
-
-  async #run(): Promise<void> {
+  protected override async run(): Promise<void> {
     const { store, driver } = this.#context
     const { root, name, path, peers } = this.request
     const download = await store.openDownload({ root, name, path, peers })
     this.#download = download
-    if (this.#stopping.signal.aborted) return
+    if (this.stopping.aborted) return
     const known = await store.manifest(this.root)
     const source = known === undefined ? this.#walk() : { manifest: known, events: whole(known) }
     if (known !== undefined) this.#inlineBytes = known.size - pieceBytes(known)
@@ -165,7 +118,7 @@ export class Transfer implements RunningTransfer {
       else if (event.type === 'inline') await this.#writeInline(download, event.inline)
       else if (event.type === 'places') await this.#repeat(download, event.pieces)
       else grown = await this.#grow(download, source.manifest, grown)
-      this.#stopping.signal.throwIfAborted()
+      this.stopping.throwIfAborted()
     }
     await download.sealed()
     driver.grow(this.root, grown, [], true)
@@ -178,10 +131,9 @@ export class Transfer implements RunningTransfer {
     await this.#context.store.update(this.root, { magnet })
     const walked = this.#walked.promise.then(() => manifest)
     try {
-      await this.#context.joinTorrent(this.root, magnet, walked, this.#stopping.signal)
+      await this.#context.joinTorrent(this.root, magnet, walked, this.stopping)
     } catch (thrown) {
-      if (!this.#stopping.signal.aborted)
-        this.#context.onNotice(this, ShareError.from(thrown, 'use its torrent'))
+      if (!this.stopping.aborted) this.notice(ShareError.from(thrown, 'use its torrent'))
     }
   }
 
@@ -191,13 +143,13 @@ export class Transfer implements RunningTransfer {
     try {
       await this.#context.checkTorrent(row)
     } catch (thrown) {
-      this.#context.onNotice(this, ShareError.from(thrown, 'check its torrent'))
+      this.notice(ShareError.from(thrown, 'check its torrent'))
     }
   }
 
   #walk(): ReturnType<typeof walkManifest> {
     const { store, bitswap } = this.#context
-    const { signal } = this.#stopping
+    const signal = this.stopping
     const fetchNode = (cid: CID): Promise<Uint8Array> =>
       fetchBlock({ store, bitswap, session: this.#session, signal, keep: true }, cid)
     return walkManifest(this.request.root, { fetchNode, signal })
@@ -205,7 +157,7 @@ export class Transfer implements RunningTransfer {
 
   async #begin(download: Download, manifest: Manifest): Promise<void> {
     await download.begin(manifest)
-    this.#enter('downloading')
+    this.enter('downloading')
   }
 
   async #writeInline(download: Download, inline: Parameters<Download['writeInline']>[0]): Promise<void> {
@@ -224,7 +176,7 @@ export class Transfer implements RunningTransfer {
       await Promise.all(
         missing.slice(at, at + LOOKUPS_AT_ONCE).map((piece) => this.#reuse(download, manifest, piece)),
       )
-      this.#stopping.signal.throwIfAborted()
+      this.stopping.throwIfAborted()
     }
     const found: number[] = []
     for (let piece = from; piece < to; piece++) if (download.have.has(piece)) found.push(piece)
@@ -253,58 +205,31 @@ export class Transfer implements RunningTransfer {
       session: this.#session,
       store: (piece, block) => download.writePiece(piece, block),
       onFirstPiece: () => this.#context.onFirstPiece(this.request.root),
-      onComplete: () => {
-        this.#work = this.#work
-          .then(() => this.#finish(download))
-          .catch((thrown: unknown) => this.#fail(ShareError.from(thrown, 'finish')))
-      },
-      onFailure: (error) => this.#fail(error),
+      ...this.endings,
     }
   }
 
-  async #finish(download: Download): Promise<void> {
-    if (this.#stopping.signal.aborted) return
+  protected override async finish(): Promise<void> {
+    const download = this.#download
+    if (download === undefined) return
     this.#search.stop()
     const row = await download.finish()
     this.#context.driver.finish(this.root)
-    clearTimeout(this.#nobody)
-    this.#enter('complete')
-    this.#settled.resolve(row)
+    this.complete(row)
     void this.#checkTorrent(row)
   }
 
-  #fail(error: ShareError): void {
-    if (this.#state !== 'resolving' && this.#state !== 'downloading') return
-    this.error = error
-    this.#enter('failed')
-    this.#settled.reject(error)
-    void this.#close()
-  }
-
-  #close(): Promise<void> {
-    this.#closed ??= this.#shutDown()
-    return this.#closed
-  }
-
-  async #shutDown(): Promise<void> {
-    clearTimeout(this.#nobody)
-    this.#stopping.abort(
-      new ShareError('INTERRUPTED', 'the download was stopped', 'run the same command again: it resumes'),
-    )
+  protected override leave(): void {
     this.#search.stop()
     this.#context.driver.close(this.root)
-    await this.#work
+  }
+
+  protected override async release(): Promise<void> {
     await this.#download?.close()
   }
 
-  #enter(state: TransferState): void {
-    this.#state = state
-    this.#context.onState(this)
-  }
-
-  #sayNobody(): void {
-    if (this.#search.found > 0) return
-    this.#context.onNotice(this, nobodyFound(this.#search.info, 'yet'))
+  protected override nobodyFound(): ShareError | undefined {
+    return this.#search.found > 0 ? undefined : nobodyFound(this.#search.info, 'yet')
   }
 }
 
