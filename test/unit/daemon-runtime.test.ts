@@ -14,13 +14,13 @@ const linesOf = ([node = '', ...args]: readonly string[], env: NodeJS.ProcessEnv
 test('a process that was started in the right way goes on', () => {
   const [before, after, ...more] = linesOf(commandOf(CHILD, 'a', 'b'), { ...environment(), ...plain })
   assert.equal(before, after)
-  assert.match(before ?? '', / 2 flags, 16 threads, a b$/)
+  assert.match(before ?? '', / 3 flags, 16 threads, a b$/)
   assert.deepEqual(more, ['goes on'])
 })
 
 const startedOtherwise = {
   'as anybody would': { command: [process.execPath, CHILD, 'a', 'b'], env: plain, flags: 0, threads: '16' },
-  'without the threads': { command: commandOf(CHILD, 'a', 'b'), env: plain, flags: 2, threads: '16' },
+  'without the threads': { command: commandOf(CHILD, 'a', 'b'), env: plain, flags: 3, threads: '16' },
   'with threads of its own': {
     command: [process.execPath, CHILD, 'a', 'b'],
     env: { ...plain, UV_THREADPOOL_SIZE: '5' },
@@ -35,7 +35,7 @@ for (const [how, { command, env, flags, threads }] of Object.entries(startedOthe
     const [before, again, after, ...more] = linesOf(command, env)
     assert.match(before ?? '', new RegExp(` ${flags} flags, (no|5) threads, a b$`))
     const pid = before?.split(' ')[0]
-    assert.equal(again, `${pid} 2 flags, ${threads} threads, a b`)
+    assert.equal(again, `${pid} 3 flags, ${threads} threads, a b`)
     assert.equal(after, again)
     assert.deepEqual(more, ['goes on'])
   })
