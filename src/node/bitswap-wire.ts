@@ -77,6 +77,11 @@ export class BitswapWire implements BitswapHost {
     this.#bitswap = bitswap
   }
 
+  /** Whether blocks are to come from the peer, of a swarm or not. */
+  awaits(peer: PeerKey): boolean {
+    return this.#bitswap?.awaits(peer) === true
+  }
+
   /** Forgets the peer; its connection is the caller's to close. */
   drop(peer: PeerKey): void {
     this.#bitswap?.drop(peer)

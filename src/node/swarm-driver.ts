@@ -88,6 +88,16 @@ export class SwarmDriver {
     return this.#scheduler.peers(root)
   }
 
+  /** Whether something is to come from the peer in some swarm, or to go to it. */
+  trades(peer: PeerKey): boolean {
+    for (const { root, members, download } of this.swarms) {
+      if (!members.has(peer)) continue
+      if (download !== undefined || this.peers(root).some((view) => view.peer === peer && view.wanted))
+        return true
+    }
+    return false
+  }
+
   // --- the life of a swarm
 
   /** A download begins. */

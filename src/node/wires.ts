@@ -154,6 +154,11 @@ export class Wires {
     else this.#joining.join(root, peer)
   }
 
+  /** Whether something is to come from the peer, or to go to it. */
+  needs(peer: PeerKey): boolean {
+    return this.driver.trades(peer) || this.bitswap.awaits(peer)
+  }
+
   /** Forgets the peer; its connection is the caller's to close. */
   drop(peer: PeerKey): void {
     this.http.drop(peer)

@@ -128,6 +128,11 @@ export class Bitswap {
     link?.tellWants()
   }
 
+  /** Whether blocks are to come from the peer. */
+  awaits(peer: PeerKey): boolean {
+    return this.#links.get(peer)?.wants.awaitsBlocks === true
+  }
+
   cancel(peer: PeerKey, cid: CID): void {
     const link = this.#links.get(peer)
     link?.wants.cancel(cid)

@@ -55,6 +55,11 @@ export class Wants {
     return this.#wants.has(key) || this.#past.has(key)
   }
 
+  /** Whether blocks are to come; a question may stand for long. */
+  get awaitsBlocks(): boolean {
+    return [...this.#wants.values()].some(({ kind }) => kind === 'block')
+  }
+
   kind(key: BlockKey): WantKind | undefined {
     return this.#wants.get(key)?.kind
   }
