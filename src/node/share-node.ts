@@ -29,7 +29,7 @@ import type { TorrentDiscovery } from './torrent-discovery.ts'
 import { Torrents } from './torrents.ts'
 import type * as Api from './types.ts'
 import { NetworkWatch } from './ways-in/network-watch.ts'
-import { keepRelayedCallsFew } from './ways-in/relayed-calls.ts'
+import { RelayedCalls } from './ways-in/relayed-calls.ts'
 import type { WaysIn } from './ways-in/ways-in.ts'
 import type { Wires } from './wires.ts'
 
@@ -114,7 +114,7 @@ export class ShareNode implements Api.Node {
     libp2p.addEventListener('peer:disconnect', ({ detail }) =>
       this.#emit('peerDisconnected', { id: detail.toString() }),
     )
-    keepRelayedCallsFew(libp2p, (peer) => wires.needs(peer))
+    new RelayedCalls(libp2p, (peer) => wires.needs(peer))
     this.#network = new NetworkWatch({
       libp2p,
       log: parts.log,
