@@ -51,7 +51,7 @@ async function start(program: string, place: Place): Promise<Peer> {
 /** BitTorrent peers connect for one torrent, and `share` has that when it is to get it: connecting is a part of what is measured. */
 async function startByTorrents(program: string, place: Place): Promise<Peer> {
   const { daemon, run } = await startDaemon(program, place, {
-    'torrent.listen': `${place.address}:${TORRENT_PORT}`,
+    'torrent.listen': `/ip4/${place.address}/tcp/${TORRENT_PORT}`,
   })
   let known: readonly string[] = []
   return {

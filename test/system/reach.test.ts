@@ -44,7 +44,17 @@ for (const kind of ['upnp', 'nat-pmp'] as const)
     const [seeder, leecher] = [await place.add(kind), await place.add('symmetric')]
     await settled(seeder)
     assert.equal((await meet(seeder, leecher)).way, 'direct')
+    await assertDoctorSees(seeder)
   })
+
+/** No name server answers here, and that is heard of while the last check waits for a router that lets nobody in from behind. */
+async function assertDoctorSees(node: Node): Promise<void> {
+  const verdicts = new Map<string, string>()
+  await node.client.doctor({ onCheck: ({ name, verdict }) => void verdicts.set(name, verdict) })
+  const expected = { 'port mapping': 'ok', router: 'ok', DHT: 'ok', relays: 'ok', reachable: 'ok' }
+  for (const [name, verdict] of Object.entries(expected)) assert.equal(verdicts.get(name), verdict, name)
+  assert.match(verdicts.get('loop transfer') ?? 'none', /^(ok|warning)$/)
+}
 
 test('a transfer that begins on a relay ends on a direct path, and status says so', async (t) => {
   const place = await open(t)

@@ -47,7 +47,7 @@ export function ports({ libp2p, config }: NetworkContext): Finding {
 
 export function portMapping({ config, ways }: NetworkContext): Finding {
   const forwarded = ways.reachability.forwarded
-  if (forwarded.length > 0) return ok(`the router forwards ${forwarded.join(', ')}`)
+  if (forwarded.length > 0) return ok(`the router forwards ${[...new Set(forwarded)].join(', ')}`)
   if (isAlone(config)) return note('not tried on loopback')
   if (!config['reach.upnp']) return note('switched off (reach.upnp)')
   return ways.reachability.mapping === 'none'
