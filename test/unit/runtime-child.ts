@@ -4,7 +4,9 @@ import { insistOnRuntime } from '../../src/daemon/runtime.ts'
 
 const say = (line: string): number => writeSync(1, `${line}\n`)
 const state = (): string => {
-  const flags = process.execArgv.filter((flag) => /^--(max-semi-space-size|heap-growing-percent|invocation-count-for-turbofan)=/.test(flag))
+  const flags = process.execArgv.filter((flag) =>
+    /^--(max-semi-space-size|heap-growing-percent|invocation-count-for-turbofan)=/.test(flag),
+  )
   const threads = process.env.UV_THREADPOOL_SIZE ?? 'no'
   return `${process.pid} ${flags.length} flags, ${threads} threads, ${process.argv.slice(2).join(' ')}`
 }
