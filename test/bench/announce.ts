@@ -5,7 +5,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +15,7 @@ import { RAW, SHA2_256 } from '../../src/core/cid.ts'
 import { type Table, tableText } from '../../src/sim/table.ts'
 import { type RoutingNode, RoutingNodes } from '../e2e/routing-nodes.ts'
 import type { Asked } from './announce-network.ts'
-import { DOCUMENT, replaced } from './document.ts'
+import { place } from './document.ts'
 import { describeMachine, today, whenOf } from './results.ts'
 
 const USAGE = `usage: node test/bench/announce.ts [options]
@@ -48,7 +47,9 @@ const HEAD = [
 /** What kad-dht has and leaves out of its types. */
 interface Reprovider {
   processRecords(options: { signal: AbortSignal }): Promise<void>
-  readonly reprovideQueue: EventTarget & { readonly size: number }
+  readonly reprovideQueue: EventTarget
+  /** Of its next round; each round sets another, and the last one alone ends with the node. */
+  readonly timeout: NodeJS.Timeout | undefined
 }
 
 class Announcing {
@@ -69,6 +70,7 @@ class Announcing {
 
   async renew(): Promise<void> {
     const reprovider = reproviderOf(this.#node)
+    clearTimeout(reprovider.timeout)
     const now = Date.now
     Date.now = () => now() + LATER_MS
     let done = 0
@@ -147,7 +149,7 @@ async function main(): Promise<number> {
     const table: Table = { head: HEAD, rows: announcing.rows }
     const text = `${tableText(table)}\n\n${whenOf({ machine: describeMachine(), date: today() })}`
     process.stdout.write(`${text}\n`)
-    if (values.write) await writeFile(DOCUMENT, replaced(await readFile(DOCUMENT, 'utf8'), 'announce', text))
+    if (values.write) await place('announce', text)
     return 0
   } finally {
     others.disconnect()

@@ -1,7 +1,7 @@
 /** Puts a case's results into docs/benchmarks.md, between its two comments, and its picture beside. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 
-export const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
+const DOCUMENT = new URL('../../docs/benchmarks.md', import.meta.url)
 
 const PICTURES = new URL('../../docs/bench/', import.meta.url)
 
@@ -26,8 +26,13 @@ export async function document(kind: string, sections: readonly Section[], when:
   await writeFile(DOCUMENT, document)
 }
 
+/** Puts a text between the two comments of this name. @throws Error when the document has none */
+export async function place(name: string, text: string): Promise<void> {
+  await writeFile(DOCUMENT, replaced(await readFile(DOCUMENT, 'utf8'), name, text))
+}
+
 /** The document with another section between the two comments of this name. @throws Error when it has none */
-export function replaced(text: string, name: string, section: string): string {
+function replaced(text: string, name: string, section: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const [from, to] = [text.indexOf(open), text.indexOf(close)]
   if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no ${open} … ${close}`)

@@ -1,11 +1,11 @@
 /** `npm run bench:limits`: how well rate limits hold, and how long control messages take under them. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Table, tableText } from '../../src/sim/table.ts'
 import { measureControl, type Outcome, type Trial } from './control.ts'
-import { DOCUMENT, replaced } from './document.ts'
+import { place } from './document.ts'
 import { describeMachine, today, whenOf } from './results.ts'
 
 const USAGE = `usage: node test/bench/limits.ts [--seconds N] [--rates A,B] [--write]
@@ -82,12 +82,8 @@ async function main(): Promise<number> {
   const table: Table = { head: HEAD, rows }
   const text = `${tableText(table)}\n\n${whenOf({ machine: describeMachine(), date: today() })}`
   process.stdout.write(`${text}\n`)
-  if (values.write) await place(text)
+  if (values.write) await place('limits', text)
   return 0
-}
-
-async function place(text: string): Promise<void> {
-  await writeFile(DOCUMENT, replaced(await readFile(DOCUMENT, 'utf8'), 'limits', text))
 }
 
 process.exitCode = await main()
