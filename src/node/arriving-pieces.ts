@@ -3,7 +3,7 @@
  * come from several peers and wires, and is checked against its CID once it is whole; or it comes as one block that
  * its wire has checked. Nothing changes while it is checked and stored.
  */
-import { PieceHasher } from '../content/hashing/pieces.ts'
+import type { PieceHasher } from '../content/hashing/pieces.ts'
 import { ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
 import type { SwarmEvent } from '../swarm/events.ts'
@@ -30,12 +30,12 @@ export interface ArrivingContext {
   /** Bytes that wait for the disk, counted so that a slow one stops the reading of streams. */
   hold(bytes: number): void
   release(bytes: number): void
+  readonly hasher: PieceHasher
 }
 
 export class ArrivingPieces {
   readonly #context: ArrivingContext
   readonly #buffers = new PieceBuffers()
-  readonly #hasher = new PieceHasher()
   /** Those that were put together here, for a while after they were stored. */
   readonly recent = new RecentPieces(this.#buffers)
   readonly #roots = new Map<RootKey, Map<number, Arriving>>()
@@ -139,7 +139,7 @@ export class ArrivingPieces {
 
   #checkLeaf({ leaves }: OpenSwarm): NonNullable<OpenSwarm['check']> {
     return async (index, bytes) => {
-      const { piece, digest } = await this.#hasher.hash(bytes)
+      const { piece, digest } = await this.#context.hasher.hash(bytes)
       return { piece, right: leaves !== undefined && Buffer.compare(digest, leaves.digest(index)) === 0 }
     }
   }

@@ -1,4 +1,5 @@
 /** The wires of a node under its one scheduler: how they are put together, started with libp2p, and stopped. */
+import { PieceHasher } from '../content/hashing/pieces.ts'
 import { type Millis, type PeerKey, peerKey, type RootKey } from '../core/types.ts'
 import { Bitswap } from '../exchange/bitswap/bitswap.ts'
 import { Outflow } from '../exchange/outflow.ts'
@@ -49,6 +50,7 @@ export class Wires {
   readonly #options: WiresOptions
   readonly #joining: Joining
   readonly #outflow: Outflow
+  readonly #hasher = new PieceHasher()
   /** What peers do wrong. */
   readonly #complain: (line: string) => void
 
@@ -70,6 +72,7 @@ export class Wires {
       },
       hold: (bytes) => this.#hold(bytes),
       release: (bytes) => this.#release(bytes),
+      hasher: this.#hasher,
     })
     this.readers = new Readers({ store, swarms: driver.swarms, dispatch: (event) => driver.dispatch(event) })
     const seeding = new Seeding({ store, driver })
@@ -121,7 +124,14 @@ export class Wires {
     const log = this.#complain
     this.http.start(options.gateways)
     await this.torrent.start({ ...options.torrent, outflow: this.#outflow, version: options.version })
-    const bitswap = new Bitswap({ libp2p, host: this.bitswap, outflow: this.#outflow, now, log })
+    const bitswap = new Bitswap({
+      libp2p,
+      host: this.bitswap,
+      outflow: this.#outflow,
+      hashBlock: (block) => this.#hasher.hash(block),
+      now,
+      log,
+    })
     this.bitswap.attach(bitswap)
     await bitswap.start()
     libp2p.addEventListener('peer:disconnect', ({ detail }) => this.#joining.gone(peerKey(detail.toString())))

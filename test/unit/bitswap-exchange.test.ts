@@ -7,6 +7,8 @@ import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
+import { PieceHasher } from '../../src/content/hashing/pieces.ts'
+import { WORTH_A_THREAD } from '../../src/content/verify.ts'
 import { millis, type PeerKey, peerKey } from '../../src/core/types.ts'
 import { Bitswap, type BitswapHost } from '../../src/exchange/bitswap/bitswap.ts'
 import { frameLength } from '../../src/exchange/bitswap/framing.ts'
@@ -20,6 +22,8 @@ import { Outflow } from '../../src/exchange/outflow.ts'
 import { Limits } from '../../src/swarm/limits.ts'
 import { SendWindow } from '../../src/swarm/send-window.ts'
 import { FakeStream } from './bitswap-fake-stream.ts'
+
+const hasher = new PieceHasher()
 
 const EMPTY: Message = { wants: [], full: false, blocks: [], presences: [] }
 
@@ -97,6 +101,7 @@ describe('Bitswap between its streams and its host', () => {
       libp2p: libp2p as unknown as Libp2p,
       host,
       outflow: new Outflow({ window: new SendWindow(), limits: new Limits(), now: () => millis(0) }),
+      hashBlock: (block) => hasher.hash(block),
       now: () => millis(0),
       log: (line) => lines.push(line.replace(peer, 'A')),
     })
@@ -130,6 +135,26 @@ describe('Bitswap between its streams and its host', () => {
     const stream = inbound()
     stream.receive(frame({ blocks: [blockOf('a'), blockOf('b')] }))
     assert.deepEqual(await told(), ['block a a', 'block b b'])
+  })
+
+  it('gives large blocks whole and in their order, whether one is alone in its frame or not', async () => {
+    const { bitswap, known, inbound, told } = await bench()
+    const large = (letter: string): string => letter.repeat(WORTH_A_THREAD)
+    const frames = [[large('a')], [large('b'), large('c')], [large('d')], ['e']]
+    bitswap.want(
+      peer,
+      frames.flat().map((text) => known(text)),
+      'block',
+    )
+    const stream = inbound()
+    for (const texts of frames) stream.receive(frame({ blocks: texts.map(blockOf) }))
+    const calls: string[] = []
+    while (calls.length < 5) calls.push(...(await told()))
+    assert.deepEqual(
+      calls.map((call) => call.replaceAll(/(.)\1+/g, '$1')),
+      ['block a a', 'block b b', 'block c c', 'block d d', 'block e e'],
+    )
+    assert.ok(calls.slice(0, 4).every(({ length }) => length === 'block  '.length + 2 * WORTH_A_THREAD))
   })
 
   it('gives a small block for a question, too', async () => {

@@ -10,6 +10,7 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
+import { PieceHasher } from '../../src/content/hashing/pieces.ts'
 import { blockKey } from '../../src/core/cid.ts'
 import { millis, type PeerKey, peerKey } from '../../src/core/types.ts'
 import { Bitswap, type BitswapHost } from '../../src/exchange/bitswap/bitswap.ts'
@@ -20,6 +21,8 @@ import { Limits } from '../../src/swarm/limits.ts'
 import { SendWindow } from '../../src/swarm/send-window.ts'
 
 const KIB = 1024
+
+const hasher = new PieceHasher()
 
 const cidOf = (block: Uint8Array): CID =>
   CID.createV1(0x55, Digest.create(0x12, Uint8Array.from(hash('sha256', block, 'buffer'))))
@@ -136,6 +139,7 @@ async function start(): Promise<Peer> {
     libp2p,
     host,
     outflow: new Outflow({ window: new SendWindow(), limits: new Limits(), now }),
+    hashBlock: (block) => hasher.hash(block),
     now,
     log,
   })

@@ -27,7 +27,7 @@ parentPort?.on('message', (piece: Uint8Array<ArrayBuffer>) => {
   waiting.push(piece)
   came.push(performance.now())
   came.shift()
-  if (waiting.length === LANES) hashAll()
+  if (waiting.length === LANES || !isFull(piece)) hashAll()
   else timer ??= setTimeout(hashAll, isFast() ? FAST_MS : 0)
 })
 
@@ -45,8 +45,12 @@ function hashAll(): void {
     reply<Hashed>({ piece, digest: digests[at] ?? NOTHING }, [piece.buffer])
 }
 
+/** Lanes are of full pieces. */
+function isFull({ length }: Uint8Array): boolean {
+  return length === CHUNK_BYTES
+}
+
 function digestsOf(pieces: readonly Uint8Array[]): Uint8Array[] {
-  const isFull = ({ length }: Uint8Array): boolean => length === CHUNK_BYTES
   if (pieces.length < WORTH_LANES || !pieces.every(isFull))
     return pieces.map((piece) => hash('sha256', piece, 'buffer'))
   for (const [lane, piece] of pieces.entries()) lanes.chunks.set(piece, lane * CHUNK_BYTES)

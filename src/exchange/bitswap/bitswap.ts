@@ -3,37 +3,27 @@
  * its host. It checks what a block hashes to, because only the hash tells which want a block answers; it
  * decides nothing else.
  */
-import { hash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { pipe } from 'it-pipe'
-import { CID } from 'multiformats/cid'
-import * as Digest from 'multiformats/hashes/digest'
-import { blockKey, DAG_PB, SHA2_256 } from '../../core/cid.ts'
+import type { CID } from 'multiformats/cid'
+import { blockKey } from '../../core/cid.ts'
+import { asError } from '../../core/errors.ts'
 import { type Millis, type PeerKey, peerKey, type RootKey } from '../../core/types.ts'
 import { openStream } from '../open-stream.ts'
 import type { Outflow } from '../outflow.ts'
 import { FrameCredit } from './frame-credit.ts'
 import { decodeFrames, FrameTooLong } from './framing.ts'
+import { Handling } from './handling.ts'
 import type { PeerWant } from './ledger.ts'
 import { MemoryGate } from './memory-gate.ts'
-import {
-  decodeMessage,
-  decodePrefix,
-  MalformedMessage,
-  type Message,
-  type PrefixedBlock,
-  type Presence,
-  type WantKind,
-} from './message.ts'
+import { decodeMessage, MalformedMessage, type Message, type Presence, type WantKind } from './message.ts'
+import { type HashBlock, type NamedBlock, nameBlocks } from './named-blocks.ts'
 import { BITSWAP_100, BITSWAP_110, BITSWAP_120, PeerLink } from './peer-link.ts'
 import { streamSource } from './streams.ts'
 
 const PROTOCOLS = [BITSWAP_120, BITSWAP_110, BITSWAP_100]
-
-/** What every implementation agrees on. */
-const MAX_BLOCK_BYTES = 2 << 20
 
 /** kubo may open a stream for each message. */
 const MOST_STREAMS = 1_024
@@ -79,6 +69,7 @@ export interface BitswapOptions {
   readonly libp2p: Libp2p
   readonly host: BitswapHost
   readonly outflow: Outflow
+  readonly hashBlock: HashBlock
   readonly now: () => Millis
   readonly log: (line: string) => void
 }
@@ -217,8 +208,8 @@ export class Bitswap {
   #serve(stream: Stream, connection: Connection): void {
     const peer = peerKey(connection.remotePeer.toString())
     stream.inactivityTimeout = REST_MS
-    this.#read(stream, peer, connection).catch((error: unknown) => {
-      const reason = error instanceof Error ? error : new Error(String(error))
+    this.#read(stream, peer, connection).catch((thrown: unknown) => {
+      const reason = asError(thrown)
       const violates = reason instanceof MalformedMessage || reason instanceof FrameTooLong
       if (violates) this.#options.host.onViolation(peer, `sent ${reason.message}`)
       // peers come and go; anything but that is worth a line
@@ -229,23 +220,32 @@ export class Bitswap {
 
   async #read(stream: Stream, peer: PeerKey, connection: Connection): Promise<void> {
     const credit = new FrameCredit()
-    await pipe(
-      () => streamSource(stream, this.#gate),
-      (chunks) => this.#charged(chunks, credit),
-      decodeFrames((frameBytes) => {
-        if (credit.spend()) this.#options.host.onBytes(peer)
-        return frameBytes > SMALL_FRAME ? this.#debtPaid() : undefined
-      }),
-      async (frames) => {
-        for await (const frame of frames) {
-          // what is still unread of a peer that is gone must not bring its link back to life
-          const link = connection.status === 'open' ? this.#link(peer) : this.#links.get(peer)
-          if (link === undefined) return
-          const message = decodeMessage(frame)
-          credit.settle(frame.length, message.blocks.length > 0)
-          await this.#receive(link, message)
-        }
-      },
+    const handling = new Handling(this.#gate, (reason) => stream.abort(reason))
+    const { hashBlock } = this.#options
+    await handling.whole(
+      pipe(
+        () => streamSource(stream, this.#gate),
+        (chunks) => this.#charged(chunks, credit),
+        decodeFrames((frameBytes) => {
+          if (credit.spend()) this.#options.host.onBytes(peer)
+          return frameBytes > SMALL_FRAME ? this.#debtPaid() : undefined
+        }),
+        async (frames) => {
+          for await (const frame of frames) {
+            // what is still unread of a peer that is gone must not bring its link back to life
+            const link = connection.status === 'open' ? this.#link(peer) : this.#links.get(peer)
+            if (link === undefined) return
+            const message = decodeMessage(frame)
+            credit.settle(frame.length, message.blocks.length > 0)
+            const named = nameBlocks(message.blocks, hashBlock)
+            const handled = handling.next(frame.length, named, (blocks) =>
+              this.#receive(link, message, blocks),
+            )
+            // while a block is hashed, the next one comes in
+            if (message.blocks.length === 0) await handled
+          }
+        },
+      ),
     )
     await stream.close()
   }
@@ -272,19 +272,13 @@ export class Bitswap {
     }
   }
 
-  async #receive(link: PeerLink, message: Message): Promise<void> {
-    for (const block of message.blocks) await this.#receiveBlock(link, block)
+  async #receive(link: PeerLink, message: Message, blocks: readonly NamedBlock[]): Promise<void> {
+    for (const block of blocks) await this.#receiveBlock(link, block)
     if (message.presences.length > 0) this.#receivePresences(link, message.presences)
     if (message.wants.length > 0 || message.full) await this.#receiveWants(link, message)
   }
 
-  async #receiveBlock(link: PeerLink, { prefix, data }: PrefixedBlock): Promise<void> {
-    const { version, codec, hash: code, length } = decodePrefix(prefix)
-    if (code !== SHA2_256 || length !== 32)
-      throw new MalformedMessage('a block named by a hash that nobody asked for')
-    if (data.byteLength > MAX_BLOCK_BYTES) throw new MalformedMessage(`a block of ${data.byteLength} bytes`)
-    const digest = Digest.create(SHA2_256, Uint8Array.from(hash('sha256', data, 'buffer')))
-    const cid = version === 0 ? CID.createV1(DAG_PB, digest) : CID.createV1(codec, digest)
+  async #receiveBlock(link: PeerLink, { cid, data }: NamedBlock): Promise<void> {
     const key = blockKey(cid)
     const { host } = this.#options
     if (!link.wants.wasWanted(key)) {

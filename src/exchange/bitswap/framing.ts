@@ -16,7 +16,7 @@ export class FrameTooLong extends Error {}
 export function decodeFrames(onPart: (frameBytes: number) => Promise<void> | undefined) {
   return async function* frames(
     chunks: AsyncIterable<Uint8Array | Uint8ArrayList>,
-  ): AsyncGenerator<Uint8Array> {
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const decoder = new FrameDecoder()
     for await (const chunk of chunks) {
       for (const part of chunk instanceof Uint8Array ? [chunk] : chunk) yield* decoder.push(part)
@@ -28,7 +28,7 @@ export function decodeFrames(onPart: (frameBytes: number) => Promise<void> | und
 export class FrameDecoder {
   #lengthBytes = 0
   #length = 0
-  #frame: Uint8Array | undefined
+  #frame: Uint8Array<ArrayBuffer> | undefined
   #filled = 0
 
   /** Length of the frame of which part has come in; 0 between frames. */
@@ -37,8 +37,8 @@ export class FrameDecoder {
   }
 
   /** The frames that this chunk completes. @throws FrameTooLong */
-  push(chunk: Uint8Array): Uint8Array[] {
-    const frames: Uint8Array[] = []
+  push(chunk: Uint8Array): Uint8Array<ArrayBuffer>[] {
+    const frames: Uint8Array<ArrayBuffer>[] = []
     let at = 0
     while (at < chunk.length) {
       if (this.#frame === undefined) {

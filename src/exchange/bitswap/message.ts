@@ -15,9 +15,9 @@ export interface WantEntry {
 }
 
 /** A block as it travels: the CID without its digest, and the bytes that the digest is to be made of. */
-export interface PrefixedBlock {
+export interface PrefixedBlock<B extends ArrayBufferLike = ArrayBufferLike> {
   readonly prefix: Uint8Array
-  readonly data: Uint8Array
+  readonly data: Uint8Array<B>
 }
 
 export interface Presence {
@@ -25,11 +25,12 @@ export interface Presence {
   readonly has: boolean
 }
 
-export interface Message {
+/** `B` is what lies under the blocks, of which they may be views. */
+export interface Message<B extends ArrayBufferLike = ArrayBufferLike> {
   readonly wants: readonly WantEntry[]
   /** `wants` replaces what was wanted before. */
   readonly full: boolean
-  readonly blocks: readonly PrefixedBlock[]
+  readonly blocks: readonly PrefixedBlock<B>[]
   readonly presences: readonly Presence[]
 }
 
@@ -47,18 +48,16 @@ const WIRE_BYTES = 2
 const WIRE_FIXED32 = 5
 
 /** One field of a protobuf message: a number, or a view of bytes. */
-interface Field {
+interface Field<B extends ArrayBufferLike> {
   readonly tag: number
   readonly value: number
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<B>
 }
 
-const NO_BYTES = new Uint8Array(0)
-
-export function decodeMessage(frame: Uint8Array): Message {
+export function decodeMessage<B extends ArrayBufferLike>(frame: Uint8Array<B>): Message<B> {
   let full = false
   const wants: WantEntry[] = []
-  const blocks: PrefixedBlock[] = []
+  const blocks: PrefixedBlock<B>[] = []
   const presences: Presence[] = []
   for (const { tag, bytes } of fields(frame)) {
     if (tag === 1) {
@@ -97,9 +96,8 @@ function decodeWant(bytes: Uint8Array): WantEntry {
   return { cid, kind, cancel, sendDontHave }
 }
 
-function decodeBlock(bytes: Uint8Array): PrefixedBlock {
-  let prefix: Uint8Array = NO_BYTES
-  let data: Uint8Array = NO_BYTES
+function decodeBlock<B extends ArrayBufferLike>(bytes: Uint8Array<B>): PrefixedBlock<B> {
+  let [prefix, data] = [bytes.subarray(0, 0), bytes.subarray(0, 0)]
   for (const field of fields(bytes)) {
     if (field.tag === 1) prefix = field.bytes
     else if (field.tag === 2) data = field.bytes
@@ -155,7 +153,7 @@ export function decodePrefix(prefix: Uint8Array): {
   return { version, codec, hash, length }
 }
 
-function* fields(bytes: Uint8Array): Generator<Field> {
+function* fields<B extends ArrayBufferLike>(bytes: Uint8Array<B>): Generator<Field<B>> {
   let at = 0
   while (at < bytes.length) {
     const key = readVarint(bytes, at)
@@ -165,7 +163,7 @@ function* fields(bytes: Uint8Array): Generator<Field> {
       case WIRE_VARINT: {
         const varint = readVarint(bytes, at)
         at = varint.next
-        yield { tag, value: varint.value, bytes: NO_BYTES }
+        yield { tag, value: varint.value, bytes: bytes.subarray(0, 0) }
         break
       }
       case WIRE_BYTES: {
