@@ -6,9 +6,9 @@ import { ShareError } from '../core/errors.ts'
 import { Pages } from '../gateway/pages.ts'
 import type { Gateway } from '../gateway/server.ts'
 import { type Config, gatewayAddress, tcpAddress } from '../node/config.ts'
-import { loadConfig } from '../node/config-file.ts'
 import { toldOnce } from '../node/told-once.ts'
 import type { Node } from '../node/types.ts'
+import { configAtStart } from './first-start.ts'
 import { ensureHome } from './home.ts'
 import { rememberInterfaces } from './interfaces.ts'
 import { openLog } from './log.ts'
@@ -69,7 +69,7 @@ async function startDaemon(home: string, createNode: CreateNode, onStop: () => v
   const logOnce = toldOnce(log)
   rememberInterfaces(logOnce)
   survive(logOnce)
-  const config = await loadConfig(home)
+  const config = await configAtStart(home, log)
   const node = await createNode({ home, config, onLog: log })
   let gateway: Gateway | undefined
   let pages: Pages | undefined

@@ -81,7 +81,8 @@ interface Rule<T> {
 }
 
 // a fixed port keeps forwarded ports and the records that others hold of this node valid over restarts
-const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/4141', '/ip6/::/tcp/4141']
+export const DEFAULT_PORT = 4141
+const DEFAULT_LISTEN = [`/ip4/0.0.0.0/tcp/${DEFAULT_PORT}`, `/ip6/::/tcp/${DEFAULT_PORT}`]
 
 // libp2p's own default: each connection costs memory and keep-alives, and a swarm needs a few dozen
 const DEFAULT_PEERS = 300

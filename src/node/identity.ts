@@ -10,7 +10,8 @@ import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { errno, ShareError } from '../core/errors.ts'
 
-const KEY_FILE = 'key'
+/** In the home. */
+export const KEY_FILE = 'key'
 
 /** An Ed25519 key is 68 bytes (100 with the old, redundant public key); more is some other file. */
 const MAX_KEY_BYTES = 256

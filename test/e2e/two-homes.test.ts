@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { DEFAULT_CONFIG } from '../../src/node/config.ts'
 import { CHECKOUT, type Home, Homes, until } from './homes.ts'
 import { assertSame } from './trees.ts'
 
@@ -35,6 +36,24 @@ test('files and trees reach a second home, and from there a third one', async (t
   await a.stop()
   await c.connect(b)
   for (const [at, cid] of cids.entries()) await fetched(c, cid, sources[at] ?? '', homes.path('c', `${at}`))
+})
+
+test('two homes that nobody told a port get one each, and keep it', async (t) => {
+  const homes = await Homes.open(t)
+  const listen = DEFAULT_CONFIG.listen.join(' ')
+  const [a, b] = [await homes.add('a', { listen }), await homes.add('b', { listen })]
+  const cid = await a.share('add', '-q', join(SMALL_TREE, 'package.json'))
+  const link = await a.share('link', '--no-torrent', cid)
+  await fetched(b, link, join(SMALL_TREE, 'package.json'), homes.path('got'))
+  const portsOf = async (): Promise<string[]> =>
+    Promise.all([a, b].map((home) => home.share('config', 'get', 'listen')))
+  const ports = await portsOf()
+  assert.notEqual(ports[0], ports[1])
+  await a.stop()
+  await b.stop()
+  await b.share('daemon', 'start')
+  await a.share('daemon', 'start')
+  assert.deepEqual(await portsOf(), ports)
 })
 
 test('two homes that know only a third one find each other by the DHT', async (t) => {

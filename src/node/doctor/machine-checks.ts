@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readdir, readFile, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatBytes } from '../../core/units.ts'
+import { KEY_FILE } from '../identity.ts'
 import { type Finding, failed, note, ok, warning } from './check.ts'
 
 /** Asked for the time, by NTP (RFC 5905), where the node joins a public network at all. */
@@ -25,7 +26,7 @@ const LITTLE_DISK = 1 << 30
 const FEW_FILES = 1_024
 
 export async function clock(home: string, online: boolean): Promise<Finding> {
-  const written = (await stat(join(home, 'key'))).mtimeMs
+  const written = (await stat(join(home, KEY_FILE))).mtimeMs
   if (Date.now() < written)
     return failed(
       `the clock says ${new Date().toISOString()}, which is before this node was made`,
