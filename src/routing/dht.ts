@@ -14,6 +14,7 @@ import {
   removePublicAddressesMapper,
 } from '@libp2p/kad-dht'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { tellingNews } from './heard.ts'
 import { lanOnly } from './lan-only.ts'
 
 /** Part in the DHTs: `auto` serves the local one and asks the public one, serving it too once publicly dialable. */
@@ -61,14 +62,17 @@ export function dhtServices(
   if (mode === 'off') return {}
   const common = { allowQueryWithZeroPeers: true, reprovide: REPROVIDE }
   return {
-    publicDht: kadDHT({
-      ...common,
-      protocol: '/ipfs/kad/1.0.0',
-      datastorePrefix: '/dht',
-      peerInfoMapper: removePrivateAddressesMapper,
-      // left open, kad-dht serves while this node has a public address and only asks while it has none
-      ...(mode === 'auto' ? {} : { clientMode: mode === 'client' }),
-    }),
+    publicDht: (components) => {
+      const create = kadDHT({
+        ...common,
+        protocol: '/ipfs/kad/1.0.0',
+        datastorePrefix: '/dht',
+        peerInfoMapper: removePrivateAddressesMapper,
+        // left open, kad-dht serves while this node has a public address and only asks while it has none
+        ...(mode === 'auto' ? {} : { clientMode: mode === 'client' }),
+      })
+      return tellingNews(create(components))
+    },
     lanDht: (components) => {
       const create = kadDHT({
         ...common,
@@ -83,7 +87,7 @@ export function dhtServices(
       networkOf(kad).addEventListener('peer', (event) => {
         if (event instanceof CustomEvent) onNeighbours((event.detail as PeerInfo).multiaddrs)
       })
-      return kad
+      return tellingNews(kad)
     },
   }
 }

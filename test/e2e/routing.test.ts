@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { afterEach, describe, it } from 'node:test'
 import { CID } from 'multiformats/cid'
+import { create } from 'multiformats/hashes/digest'
+import { RAW, SHA2_256 } from '../../src/core/cid.ts'
 import { find, RoutingNodes, until } from './routing-nodes.ts'
 
 const SOME = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
@@ -44,6 +47,20 @@ describe('routing over the local DHT alone', { timeout: 30_000 }, () => {
     await Promise.all([first.routing.announce(SOME), last.routing.announce(OTHER)])
     for (const node of row.slice(1)) await find(node, SOME, first.libp2p.peerId)
     for (const node of row.slice(0, -1)) await find(node, OTHER, last.libp2p.peerId)
+  })
+
+  it('writes down where the others are once, however many lookups name them', async (t) => {
+    const [first, ...others] = await Promise.all([1, 2, 3, 4, 5].map(() => nodes.start()))
+    assert.ok(first !== undefined)
+    for (const node of others) await node.dial(first)
+    await until(() => first.libp2p.getPeers().length === others.length)
+    const { mock } = t.mock.method(first.libp2p.peerStore, 'merge')
+    for (let at = 0; at < 20; at++) {
+      const cid = CID.createV1(RAW, create(SHA2_256, randomBytes(32)))
+      await until(async () => (await first.routing.announce(cid)).confirmed)
+    }
+    const writes = mock.calls.filter(({ arguments: [, { multiaddrs }] }) => multiaddrs !== undefined)
+    assert.ok(writes.length <= 2 * others.length, `${writes.length} writes`)
   })
 
   it('makes newcomers and those around them meet, long after they started', async () => {

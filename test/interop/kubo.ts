@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { output, Running } from '../bench/processes.ts'
-import type { Home, Homes } from '../e2e/homes.ts'
+import { freePort, type Home, type Homes } from '../e2e/homes.ts'
 import { installed } from './installed.ts'
 
 /** kubo's own count of what went by Bitswap. */
@@ -27,7 +27,7 @@ interface KuboConfig {
   Identity: { PeerID: string }
   Bootstrap: readonly string[]
   Routing: { Type?: string }
-  Addresses: { Gateway: string }
+  Addresses: { Gateway: string; Swarm: readonly string[] }
   AutoTLS?: { Enabled: boolean }
 }
 
@@ -55,6 +55,9 @@ export class Kubo {
     const config = JSON.parse(await readFile(path, 'utf8')) as KuboConfig
     config.Routing.Type = options.routing ?? 'none'
     config.Bootstrap = options.bootstrap ?? []
+    // the profile's port 0 is another after each start. A kubo that restarts forgets addresses, and as backups of its bootstrap
+    // peers it notes whom it has met when it has just joined, then once an hour: with that peer elsewhere it can be left alone
+    config.Addresses.Swarm = [`/ip4/127.0.0.1/tcp/${await freePort()}`]
     await writeFile(path, JSON.stringify(config))
     return kubo
   }
