@@ -1,4 +1,7 @@
-"""Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY`; prints its port, and what it sent."""
+"""
+Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY`. Prints its port, and for each line
+and at the end how many bytes of content it has sent.
+"""
 
 import json
 import sys
@@ -24,13 +27,19 @@ handle = session.add_torrent(params)
 while not handle.status().is_seeding:
     time.sleep(0.05)
 print(session.listen_port(), flush=True)
-sys.stdin.read()
 
-session.post_session_stats()
-sent = None
-while sent is None:
-    session.wait_for_alert(1000)
-    for alert in session.pop_alerts():
-        if isinstance(alert, lt.session_stats_alert):
-            sent = alert.values["net.sent_bytes"]
-print(json.dumps({"version": lt.__version__, "bytes": sent}), flush=True)
+
+def report():
+    session.post_session_stats()
+    sent = None
+    while sent is None:
+        session.wait_for_alert(1000)
+        for alert in session.pop_alerts():
+            if isinstance(alert, lt.session_stats_alert):
+                sent = alert.values["net.sent_payload_bytes"]
+    print(json.dumps({"version": lt.__version__, "bytes": sent}), flush=True)
+
+
+for _ in sys.stdin:
+    report()
+report()
