@@ -8,6 +8,7 @@ import { Accepting } from './accepting.ts'
 import { Arriving } from './arriving.ts'
 import { Asking } from './asking.ts'
 import { Choker } from './choker.ts'
+import { Dividing } from './dividing.ts'
 import type { Downlink } from './downlink.ts'
 import type { SwarmAction, Wire } from './events.ts'
 import { Expected } from './expected.ts'
@@ -44,6 +45,7 @@ export class Swarm {
   readonly expected: Expected
   readonly offering: Offering
   readonly accepting: Accepting
+  readonly dividing: Dividing
   readonly pulling: Pulling
   readonly choker: Choker
   readonly limiter: Limiter
@@ -61,6 +63,7 @@ export class Swarm {
     this.expected = new Expected(this)
     this.offering = new Offering(this)
     this.accepting = new Accepting(this)
+    this.dividing = new Dividing(this)
     this.pulling = new Pulling(this)
     this.choker = new Choker(this)
   }
