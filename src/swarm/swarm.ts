@@ -176,9 +176,10 @@ export class Swarm {
   }
 
   /** The bytes were wrong. Returns who sent all of them; of several, nobody can be blamed. */
-  refuted(piece: number, out: SwarmAction[]): SwarmPeer | undefined {
+  refuted(piece: number, senders: readonly PeerKey[] | undefined, out: SwarmAction[]): PeerKey | undefined {
     if (this.pieces.state(piece) !== 'verifying') return undefined
-    const [first, ...others] = this.pieces.book(piece).senders
+    const told = [...this.pieces.book(piece).senders].map(({ key }) => key)
+    const [first, ...others] = senders ?? told
     const blamed = others.length === 0 ? first : undefined
     this.#again(piece, blamed === undefined, out)
     return blamed

@@ -1,10 +1,6 @@
 /** `share get` from unmodified BitTorrent clients that seed: by .torrent and by magnet, in the versions that they know. */
-import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { ShareInfo } from '../../src/node/types.ts'
 import type { TorrentVersion } from '../../src/torrent/info.ts'
 import { formatMagnet } from '../../src/torrent/magnet.ts'
@@ -13,13 +9,10 @@ import { type Home, Homes, until } from '../e2e/homes.ts'
 import { assertSame, writeNoise } from '../e2e/trees.ts'
 import { aria2Seed } from './aria2.ts'
 import type { Given, Seeder } from './client.ts'
-import { installed } from './installed.ts'
-import { libtorrentSeed } from './libtorrent.ts'
+import { libtorrentMake, libtorrentSeed } from './libtorrent.ts'
 import { qbittorrentSeed } from './qbittorrent.ts'
 import { record } from './table.ts'
 import { transmissionSeed } from './transmission.ts'
-
-const MAKE = fileURLToPath(new URL('libtorrent_make.py', import.meta.url))
 
 const PIECE_BYTES = 256 << 10
 
@@ -46,11 +39,7 @@ async function workFor(t: TestContext): Promise<Work> {
 /** A torrent of the tree that this project has no part in. */
 async function torrentOf({ homes }: Work, version: TorrentVersion): Promise<Given> {
   const torrent = homes.path(`${version}.torrent`)
-  const env = { ...process.env, PYTHONPATH: await installed('libtorrent') }
-  const child = spawn('python3', [MAKE, homes.path('tree'), String(PIECE_BYTES), version], { env })
-  const [made, [code]] = await Promise.all([child.stdout.toArray(), once(child, 'close')])
-  assert.equal(code, 0)
-  await writeFile(torrent, Buffer.concat(made))
+  await writeFile(torrent, await libtorrentMake(homes.path('tree'), PIECE_BYTES, version))
   return { torrent, directory: homes.work }
 }
 

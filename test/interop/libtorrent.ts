@@ -1,10 +1,12 @@
 /** libtorrent on loopback: it downloads, or gives. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { TorrentVersion } from '../../src/torrent/info.ts'
 import { output } from '../bench/processes.ts'
 import type { Downloaded, Given, Seeder, Wanted } from './client.ts'
 import { installed } from './installed.ts'
@@ -24,10 +26,26 @@ export async function libtorrentGet({ torrent, directory, port }: Wanted): Promi
   return { client: `libtorrent ${version}`, bytes: payload }
 }
 
-/** It gives the torrent's files. */
-export async function libtorrentSeed(t: TestContext, { torrent, directory }: Given): Promise<Seeder> {
+/** A torrent of a file or a directory, as it makes one. */
+export async function libtorrentMake(
+  source: string,
+  pieceBytes: number,
+  version: TorrentVersion,
+): Promise<Buffer> {
+  const env = { ...process.env, PYTHONPATH: await installed('libtorrent') }
+  const child = spawn('python3', [here('libtorrent_make.py'), source, String(pieceBytes), version], { env })
+  const [made, [code]] = await Promise.all([child.stdout.toArray(), once(child, 'close')])
+  assert.equal(code, 0, 'libtorrent made no torrent')
+  return Buffer.concat(made)
+}
+
+/** It gives the torrent's files, at so many bytes a second at most; 0 is unlimited. */
+export async function libtorrentSeed(
+  t: TestContext,
+  { torrent, directory, up = 0 }: Given & { readonly up?: number },
+): Promise<Seeder> {
   const modules = await installed('libtorrent')
-  const child = spawn('python3', [here('libtorrent_seed.py'), torrent, directory], {
+  const child = spawn('python3', [here('libtorrent_seed.py'), torrent, directory, String(up)], {
     env: { ...process.env, PYTHONPATH: modules },
     stdio: ['pipe', 'pipe', 'inherit'],
   })

@@ -1,6 +1,6 @@
 """
-Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY`. Prints its port, and for each line
-and at the end how many bytes of content it has sent.
+Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY [BYTES_A_SECOND]`. Prints its port, and
+for each line and at the end how many bytes of content it has sent.
 """
 
 import json
@@ -21,6 +21,8 @@ session = lt.session(
 )
 params = lt.load_torrent_file(sys.argv[1])
 params.save_path = sys.argv[2]
+if len(sys.argv) > 3:
+    params.upload_limit = int(sys.argv[3])
 params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
 handle = session.add_torrent(params)
 # checks the files, without which it knows no hashes of blocks
