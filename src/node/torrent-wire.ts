@@ -36,7 +36,7 @@ import type { Traffic } from './traffic.ts'
 const PEER_ID = '-SH0100-'
 
 /** Bytes that are said to be missing while nobody knows how many are. */
-const UNKNOWN_LEFT = 2 ** 31
+export const UNKNOWN_LEFT: number = 2 ** 31
 
 export interface TorrentWireContext {
   readonly store: Store

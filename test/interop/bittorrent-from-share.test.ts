@@ -88,7 +88,7 @@ test('libtorrent downloads v1, v2 and hybrid, by .torrent and by magnets', async
   ]
   for (const [at, [what, torrent]] of ways.entries()) {
     const directory = homes.path(`got-${at}`)
-    await report(t, what, await libtorrentGet({ torrent, directory, port }))
+    await report(t, what, await libtorrentGet({ torrent, directory, ports: [port] }))
     await compare(directory)
   }
 })

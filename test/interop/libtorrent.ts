@@ -15,10 +15,14 @@ const PATIENCE_S = 90
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-export async function libtorrentGet({ torrent, directory, port }: Wanted): Promise<Downloaded> {
+export async function libtorrentGet({
+  torrent,
+  directory,
+  ports,
+}: Omit<Wanted, 'port'> & { readonly ports: readonly number[] }): Promise<Downloaded> {
   await mkdir(directory, { recursive: true })
   const env = { PYTHONPATH: await installed('libtorrent'), PATIENCE: String(PATIENCE_S) }
-  const args = [here('libtorrent_get.py'), torrent, directory, String(port)]
+  const args = [here('libtorrent_get.py'), torrent, directory, ...ports.map(String)]
   const { version, payload } = JSON.parse(await output('python3', args, '', { env })) as {
     version: string
     payload: number
