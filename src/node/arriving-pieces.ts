@@ -5,15 +5,18 @@
  */
 import type { PieceHasher } from '../content/hashing/pieces.ts'
 import { ShareError } from '../core/errors.ts'
-import type { RootKey } from '../core/types.ts'
+import type { PeerKey, RootKey } from '../core/types.ts'
 import type { SwarmEvent } from '../swarm/events.ts'
 import { isDownload, type OpenSwarm } from './open-swarms.ts'
 import { PieceBuffers } from './piece-buffers.ts'
+import { PieceWriters } from './piece-writers.ts'
 import { RecentPieces } from './recent-pieces.ts'
+import { Suspects } from './suspects.ts'
 
 interface Arriving {
   /** Where spans are put together, once one has come. */
   assembled: Uint8Array<ArrayBuffer> | undefined
+  readonly writers: PieceWriters
   /** The whole block, checked by its wire. */
   block: Uint8Array | undefined
   /** It is being checked or stored. */
@@ -39,17 +42,19 @@ export class ArrivingPieces {
   /** Those that were put together here, for a while after they were stored. */
   readonly recent = new RecentPieces(this.#buffers)
   readonly #roots = new Map<RootKey, Map<number, Arriving>>()
+  readonly #suspects = new Suspects()
 
   constructor(context: ArrivingContext) {
     this.#context = context
   }
 
   /** Copies bytes of a piece to their place in it. */
-  keep({ root, pieces }: OpenSwarm, piece: number, begin: number, data: Uint8Array): void {
+  keep({ root, pieces }: OpenSwarm, peer: PeerKey, piece: number, begin: number, data: Uint8Array): void {
     const arriving = this.#arriving(root, piece)
     if (arriving.settling) return
     arriving.assembled ??= this.#buffers.take(pieces.blockSize(piece))
     arriving.assembled.set(data, begin)
+    arriving.writers.wrote(peer, begin, begin + data.length)
   }
 
   /** A checked block, for as long as `tell` runs: it is kept only if it is to be stored. */
@@ -74,6 +79,7 @@ export class ArrivingPieces {
   close(root: RootKey): void {
     for (const piece of [...(this.#roots.get(root)?.keys() ?? [])]) this.discard(root, piece)
     this.#roots.delete(root)
+    this.#suspects.close(root)
     this.recent.close(root)
   }
 
@@ -95,7 +101,8 @@ export class ArrivingPieces {
     else this.#recycle(arriving)
     if (outcome === 'abandoned') return
     const type = outcome instanceof ShareError ? 'store-failed' : outcome
-    this.#context.tell(swarm, { type, root, piece })
+    const { peers: senders } = arriving.writers
+    this.#context.tell(swarm, type === 'refuted' ? { type, root, piece, senders } : { type, root, piece })
     if (outcome instanceof ShareError) swarm.download?.onFailure(outcome)
   }
 
@@ -103,9 +110,16 @@ export class ArrivingPieces {
     const { root } = swarm
     const block = await this.#rightBlock(swarm, piece, arriving)
     if (block instanceof ShareError) return block
-    if (block === undefined) return 'refuted'
     if (!this.#context.isOpen(swarm)) return 'abandoned'
+    if (block === undefined) {
+      const { assembled, writers } = arriving
+      if (assembled !== undefined && writers.peers.length > 1)
+        this.#suspects.suspect(root, piece, assembled, writers.spans)
+      return 'refuted'
+    }
     this.#context.tell(swarm, { type: 'verified', root, piece })
+    for (const peer of this.#suspects.liars(root, piece, block))
+      this.#context.tell(swarm, { type: 'lied', root, peer, piece })
     try {
       if (isDownload(swarm)) await swarm.download.store(piece, block)
       return 'stored'
@@ -149,7 +163,12 @@ export class ArrivingPieces {
     this.#roots.set(root, pieces)
     const known = pieces.get(piece)
     if (known !== undefined) return known
-    const arriving = { assembled: undefined, block: undefined, settling: false }
+    const arriving = {
+      assembled: undefined,
+      writers: new PieceWriters(),
+      block: undefined,
+      settling: false,
+    }
     pieces.set(piece, arriving)
     return arriving
   }

@@ -14,13 +14,14 @@ import type { Tiers } from '../torrent/announce-list.ts'
 import { type InfoHashes, type TorrentInfo, type TorrentVersion, wireHashes } from '../torrent/info.ts'
 import type { Layout } from '../torrent/layout.ts'
 import { parseMagnet } from '../torrent/magnet.ts'
+import { partialSpace } from '../torrent/partial-space.ts'
 import { readMetainfoAside } from '../torrent/read-aside.ts'
 import { readInfo } from '../torrent/read-info.ts'
 import type { KnownTorrent, TorrentHandle, TorrentSource } from '../torrent/tcp/known-torrent.ts'
 import { manifestSpace, type Wrapping } from '../torrent/tcp/piece-space.ts'
 import type { WrittenInfo } from '../torrent/write-info.ts'
 import type { Seeding } from './seeding.ts'
-import type { TorrentShares, TorrentWire } from './torrent-wire.ts'
+import { type TorrentShares, type TorrentWire, UNKNOWN_LEFT } from './torrent-wire.ts'
 import type { Torrents } from './torrents.ts'
 
 /** Torrents of shares that are ready though nobody is connected: each holds some 70 bytes a piece. */
@@ -50,6 +51,8 @@ interface Called {
   /** Trackers that the user named. */
   readonly named: readonly string[]
   readonly isPrivate: boolean
+  /** Only some of its files are here. */
+  readonly isPart: boolean
 }
 
 export class ShareTorrents implements TorrentShares {
@@ -100,7 +103,9 @@ export class ShareTorrents implements TorrentShares {
     this.#makeRoom()
     const handle = wire.give({ root, hashes })
     const { info, infoBytes, layers } = found
-    handle.open({ info, infoBytes, layers, space: manifestSpace(info, manifest, wrappingIn(manifest)) })
+    const whole = manifestSpace(info, manifest, wrappingIn(manifest))
+    const space = version === undefined ? partialSpace(whole, info, filesOf(manifest)) : whole
+    handle.open({ info, infoBytes, layers, space })
     this.#open.add(handle)
     return handle
   }
@@ -150,7 +155,7 @@ export class ShareTorrents implements TorrentShares {
   }
 
   #known(called: Called): KnownTorrent {
-    const { root, hashes, isPrivate } = called
+    const { root, hashes, isPart, isPrivate } = called
     const { store, wire } = this.#context
     const hash = hashOf(called)
     const open = (): TorrentHandle | undefined => wire.byHash(hash)
@@ -160,7 +165,8 @@ export class ShareTorrents implements TorrentShares {
       info: () => ({ isPrivate }),
       progress: () => {
         const { uploaded = 0, downloaded = 0 } = store.share(root) ?? {}
-        return { uploaded, downloaded, left: 0 }
+        // trackers count those that miss nothing as seeds
+        return { uploaded, downloaded, left: isPart ? UNKNOWN_LEFT : 0 }
       },
       wantsPeers: () => open()?.wantsPeers() ?? true,
       found: (endpoints, source) => {
@@ -292,22 +298,35 @@ function wrappingIn({ pieces }: Manifest): (piece: number) => Wrapping | undefin
   }
 }
 
+function filesOf({ entries }: Manifest): Set<string> {
+  return new Set(entries.flatMap(({ kind, path }) => (kind === 'file' ? [path] : [])))
+}
+
 function isServed(row: ShareRow | undefined): row is ShareRow {
   return row?.phase === 'complete' && !row.paused && row.damaged.length === 0
 }
 
-/** All by which a share may be called. Of a torrent from which files were chosen the others are not here. */
+/** All by which a share may be called. */
 function namesOf({ root, torrents, torrent, magnet, trackers: named }: ShareRow): Called[] {
   const inLink = magnet === undefined ? [] : parseMagnet(magnet).trackers.map((url) => [url])
   const names = torrents.map((made): Called => {
-    return { root, version: made.version, hashes: hashesIn(made), trackers: inLink, named, isPrivate: false }
+    return {
+      root,
+      version: made.version,
+      hashes: hashesIn(made),
+      trackers: inLink,
+      named,
+      isPrivate: false,
+      isPart: false,
+    }
   })
-  if (torrent === undefined || torrent.only.length > 0 || isTorrentRoot(root)) return names
+  if (torrent === undefined || isTorrentRoot(root)) return names
   const hashes = hashesIn(torrent)
   // what was made of it may be the very torrent that it came from
   if (names.some((made) => same(made.hashes, hashes))) return names
   const { trackers, isPrivate } = torrent
-  return [...names, { root, version: undefined, hashes, trackers, named, isPrivate }]
+  const isPart = torrent.only.length > 0
+  return [...names, { root, version: undefined, hashes, trackers, named, isPrivate, isPart }]
 }
 
 function hashesIn({ v1, v2 }: Pick<MadeTorrent, 'v1' | 'v2'> | TorrentOrigin): InfoHashes {

@@ -117,10 +117,10 @@ export class ShareWire implements PeerWireHost {
     return swarm?.final === true ? { sizes: swarm.pieces.blockSizes, have: swarm.have } : undefined
   }
 
-  keep(root: RootKey, piece: number, begin: number, data: Uint8Array): void {
+  keep(root: RootKey, peer: PeerKey, piece: number, begin: number, data: Uint8Array): void {
     const { arriving, driver } = this.#context
     const swarm = driver.swarms.get(root)
-    if (swarm?.download !== undefined) arriving.keep(swarm, piece, begin, data)
+    if (swarm?.download !== undefined) arriving.keep(swarm, peer, piece, begin, data)
   }
 
   async read(root: RootKey, piece: number): Promise<Uint8Array | undefined> {

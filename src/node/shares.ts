@@ -268,7 +268,8 @@ export class Shares {
   }
 
   #startTorrent(root: RootKey, request: TorrentRequest): TorrentTransfer {
-    const transfer = new TorrentTransfer({ ...this.#context, ...this.#reports(root) }, root, request)
+    const forget = (part: RootKey): Promise<void> => this.remove(part)
+    const transfer = new TorrentTransfer({ ...this.#context, ...this.#reports(root), forget }, root, request)
     this.#transfers.set(root, transfer)
     return transfer.start()
   }

@@ -45,6 +45,8 @@ export interface TorrentContext extends TransferWatcher {
   readonly readers: Readers
   readonly webSeeds: WebSeeds
   readonly torrentWire: TorrentWire
+  /** A share that this one has become more of. */
+  forget(root: RootKey): Promise<void>
   readonly log: (line: string) => void
 }
 
@@ -104,13 +106,33 @@ export class TorrentTransfer extends RunningTransfer {
       into === undefined || isNamed
         ? { name: row.name, path: row.path }
         : { name: metainfo.info.name, path: join(into, metainfo.info.name) }
-    await download.begin(space, target, { check: (piece, bytes) => check.check(piece, bytes), signal })
+    const instead = this.#parts(metainfo.info.hashes, target.path)
+    const checking = { check: check.check.bind(check), signal }
+    await download.begin(space, { ...target, instead }, checking)
+    for (const root of instead) await this.#context.forget(root)
     for (const piece of download.have) this.#haveBytes += space.wantedBytes(piece)
     if (metainfo.info.version !== 'v1')
       await reuseFiles({ store, space, check, download, signal, onPiece: (piece) => this.#stored(piece) })
     signal.throwIfAborted()
     this.enter('downloading')
     this.#trade(metainfo, space, check, download)
+  }
+
+  /** Shares of some files of this torrent in the same place, where all files are wanted now. */
+  #parts(hashes: InfoHashes, path: string): RootKey[] {
+    const { only = [] } = this.#row().torrent ?? {}
+    if (only.length > 0) return []
+    const isPart = ({ root, phase, torrent, ...row }: ShareRow): boolean =>
+      root !== this.root &&
+      phase === 'complete' &&
+      row.path === path &&
+      torrent !== undefined &&
+      torrent.only.length > 0 &&
+      sameTorrent(hashesOf(torrent), hashes)
+    return this.#context.store
+      .shares()
+      .filter(isPart)
+      .map(({ root }) => root)
   }
 
   /** From the file that was given, from what is kept, or from peers. */

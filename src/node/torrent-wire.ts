@@ -36,7 +36,7 @@ import type { Traffic } from './traffic.ts'
 const PEER_ID = '-SH0100-'
 
 /** Bytes that are said to be missing while nobody knows how many are. */
-const UNKNOWN_LEFT = 2 ** 31
+export const UNKNOWN_LEFT: number = 2 ** 31
 
 export interface TorrentWireContext {
   readonly store: Store
@@ -257,10 +257,10 @@ export class TorrentWire implements TorrentHost {
     return this.#context.driver.swarms.get(root)?.have
   }
 
-  keep(root: RootKey, piece: number, begin: number, data: Uint8Array): void {
+  keep(root: RootKey, peer: PeerKey, piece: number, begin: number, data: Uint8Array): void {
     const { arriving, driver } = this.#context
     const swarm = driver.swarms.get(root)
-    if (swarm?.download !== undefined) arriving.keep(swarm, piece, begin, data)
+    if (swarm?.download !== undefined) arriving.keep(swarm, peer, piece, begin, data)
   }
 
   async read(root: RootKey, piece: number, begin: number, length: number): Promise<Uint8Array | undefined> {

@@ -138,7 +138,7 @@ export class WebSeed {
   async #run({ spans, abort }: Batch): Promise<void> {
     try {
       for (const part of this.#parts(spans)) {
-        const outcome = await this.#fetch(part, spans, abort.signal)
+        const outcome = await this.#fetch(part, { spans, abort })
         if (outcome.kind === 'whole') continue
         this.#failed(outcome, part)
         break
@@ -164,7 +164,7 @@ export class WebSeed {
     return parts
   }
 
-  async #fetch(part: Part, spans: readonly Span[], signal: AbortSignal): Promise<RangeOutcome> {
+  async #fetch(part: Part, { spans, abort }: Batch): Promise<RangeOutcome> {
     if (part.kind === 'zeros') {
       this.#feed(spans, new Uint8Array(part.length))
       return { kind: 'whole' }
@@ -175,8 +175,13 @@ export class WebSeed {
       offset: part.offset,
       length: part.length,
       fileSize: info.files[part.file]?.size ?? 0,
-      signal,
-      onData: (data) => this.#feed(spans, data),
+      signal: abort.signal,
+      onData: (data) => {
+        this.#feed(spans, data)
+        const isOver = spans.every(({ fed, end }) => fed >= end)
+        // the rest was handed to somebody else
+        if (isOver && spans.some(({ fed, planned }) => fed < planned)) abort.abort()
+      },
     })
     if (outcome.kind === 'whole') {
       this.#failures = 0

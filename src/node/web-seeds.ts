@@ -116,7 +116,7 @@ export class WebSeeds {
         if (swarm?.download === undefined) return
         traffic.downloaded(root, peer, data.length)
         store.count(root, { downloaded: data.length })
-        arriving.keep(swarm, piece, begin, data)
+        arriving.keep(swarm, peer, piece, begin, data)
         driver.dispatch({ type: 'arrived', root, peer, piece, begin, length: data.length })
       },
       onRejected: (piece, begin, length) =>

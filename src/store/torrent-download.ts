@@ -17,7 +17,7 @@ import { PartialTree, partialPath } from './partial.ts'
 import type { Parts } from './parts.ts'
 import { kindAt, placeAt, syncDirectory, targetExists } from './place.ts'
 import type { KeptShare } from './share-row.ts'
-import type { Checking, TorrentDownload, TorrentTree } from './torrent-types.ts'
+import type { Checking, TorrentDownload, TorrentTarget, TorrentTree } from './torrent-types.ts'
 import { UnderWay } from './under-way.ts'
 
 /** `gone`: the torrent was removed. */
@@ -51,7 +51,7 @@ export class PartialTorrent implements TorrentDownload {
     return this.#have
   }
 
-  begin(tree: TorrentTree, target: { name: string; path: string }, checking: Checking): Promise<void> {
+  begin(tree: TorrentTree, target: TorrentTarget, checking: Checking): Promise<void> {
     return this.#underWay.track(this.#begin(tree, target, checking))
   }
 
@@ -105,7 +105,7 @@ export class PartialTorrent implements TorrentDownload {
     await this.#claims.flush()
   }
 
-  async #begin(tree: TorrentTree, target: { name: string; path: string }, checking: Checking): Promise<void> {
+  async #begin(tree: TorrentTree, target: TorrentTarget, checking: Checking): Promise<void> {
     const taken = await this.#settlePlace(tree, target, checking)
     const { row, partial } = this.#share()
     const base = partialPath(row.path)
@@ -135,7 +135,7 @@ export class PartialTorrent implements TorrentDownload {
   /** Decides where it goes, unless that was decided before; gives the pieces of what lies there, if that is taken over. */
   async #settlePlace(
     tree: TorrentTree,
-    { name, path }: { name: string; path: string },
+    { name, path, instead }: TorrentTarget,
     checking: Checking,
   ): Promise<Bitfield | undefined> {
     const { shares } = this.#parts
@@ -145,7 +145,8 @@ export class PartialTorrent implements TorrentDownload {
       if ((await kindAt(row.path)) !== undefined) throw targetExists(row.path)
       return undefined
     }
-    const rivals = shares.all().filter(({ row }) => row.root !== this.root && row.path === path)
+    const others = shares.all().filter(({ row }) => row.root !== this.root && row.path === path)
+    const rivals = others.filter(({ row }) => !instead.includes(row.root))
     if (rivals.some(({ row }) => row.phase !== 'complete')) throw targetExists(path)
     const there = (await kindAt(path)) !== undefined
     if (there && rivals.length > 0) throw targetExists(path)

@@ -46,6 +46,13 @@ type CheckPiece = (
   bytes: Uint8Array<ArrayBuffer>,
 ) => Promise<{ readonly piece: Uint8Array<ArrayBuffer>; readonly right: boolean }>
 
+export interface TorrentTarget {
+  readonly name: string
+  readonly path: string
+  /** Shares whose files may be taken over where they lie: this is more of the same. */
+  readonly instead: readonly RootKey[]
+}
+
 export interface Checking {
   readonly check: CheckPiece
   readonly signal?: AbortSignal
@@ -66,7 +73,7 @@ export interface TorrentDownload {
    * lies at the target already, if it is the torrent's.
    * @throws ShareError TARGET_EXISTS, DISK_FULL, CONFLICT
    */
-  begin(tree: TorrentTree, target: { name: string; path: string }, checking: Checking): Promise<void>
+  begin(tree: TorrentTree, target: TorrentTarget, checking: Checking): Promise<void>
   /** @throws ShareError DISK_FULL, IO */
   write(piece: number, bytes: Uint8Array): Promise<void>
   /** Bytes of a piece that is here; not hashed again. Undefined where they cannot be read. */

@@ -61,8 +61,10 @@ type LocalEvent =
   | (OfSwarm & { readonly type: 'urgent'; readonly pieces: readonly number[] })
   /** What `verify-and-store` found and did. The bytes match their hash, and are being stored. */
   | (OfSwarm & { readonly type: 'verified' | 'stored' | 'store-failed'; readonly piece: number })
-  /** They do not. */
-  | (OfSwarm & { readonly type: 'refuted'; readonly piece: number })
+  /** They do not. `senders`: whose bytes they were, where more is known of that than what was told by `arrived`. */
+  | (OfSwarm & { readonly type: 'refuted'; readonly piece: number; readonly senders?: readonly PeerKey[] })
+  /** Once the piece was right: bytes that the peer had sent for it before were not. */
+  | (OfSwarm & { readonly type: 'lied'; readonly peer: PeerKey; readonly piece: number })
   /** Bytes a second that all requests together may bring in, for one root or for all; 0 is unlimited. */
   | { readonly type: 'limited'; readonly root?: RootKey; readonly down: number }
   /** Time has come to `nextTimeout()`. */

@@ -87,6 +87,11 @@ export class IncomingPiece {
     return gaps(covered, this.size)
   }
 
+  /** Bytes that are not here, whether somebody was asked for them or not. */
+  missing(): Bytes[] {
+    return gaps(this.#here, this.size)
+  }
+
   get hasHoles(): boolean {
     return this.holes().length > 0
   }

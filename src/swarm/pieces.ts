@@ -14,10 +14,13 @@ export class Pieces {
   readonly picker: PiecePicker
   /** What is known of pieces of which something was asked or came. */
   readonly incoming = new Map<number, IncomingPiece>()
+  /** Missing ones of which some bytes are here or asked for, the oldest first. */
+  readonly begun = new Set<number>()
   readonly #sizes: number[] = []
   readonly #states: PieceState[] = []
   #have = new Bitfield(0)
   #final = false
+  #longest = 0
 
   constructor(prng: Prng, rarest: boolean) {
     this.picker = new PiecePicker(prng, rarest)
@@ -25,6 +28,11 @@ export class Pieces {
 
   get length(): number {
     return this.#states.length
+  }
+
+  /** Bytes of the longest. */
+  get longest(): number {
+    return this.#longest
   }
 
   get final(): boolean {
@@ -61,6 +69,7 @@ export class Pieces {
     const from = this.length
     for (let at = 0; at < sizes.length; at++) {
       this.#sizes.push(sizes[at] ?? 0)
+      this.#longest = Math.max(this.#longest, sizes[at] ?? 0)
       this.#states.push('missing')
     }
     this.#final = final
@@ -119,6 +128,7 @@ export class Pieces {
   /** It is to be had again from the start. */
   again(piece: number, undivided: boolean): void {
     this.incoming.delete(piece)
+    this.begun.delete(piece)
     if (undivided) this.book(piece).undivided = true
     this.#enter(piece, 'missing')
   }
@@ -131,13 +141,20 @@ export class Pieces {
       return
     }
     this.#enter(piece, 'missing')
-    if (book.empty && book.sources.length === 0 && !book.undivided) this.incoming.delete(piece)
+    if (!book.empty || book.sources.length > 0) this.begun.add(piece)
+    else {
+      this.begun.delete(piece)
+      if (!book.undivided) this.incoming.delete(piece)
+    }
   }
 
   #enter(piece: number, state: PieceState): void {
     this.#states[piece] = state
     if (state === 'missing') this.picker.add(piece)
-    else this.picker.remove(piece)
+    else {
+      this.picker.remove(piece)
+      this.begun.delete(piece)
+    }
   }
 
   /** Throws when the books do not agree; tests call it after every event. */
@@ -151,6 +168,8 @@ export class Pieces {
       check(state !== 'requested' || sources > 0, `piece ${piece} is requested of nobody`)
       check(state !== 'requested' || book?.hasHoles === false, `piece ${piece} is requested in part`)
       check(state !== 'have' || book === undefined, `piece ${piece} is here and on its way`)
+      const begun = state === 'missing' && book !== undefined && (!book.empty || sources > 0)
+      check(this.begun.has(piece) === begun, `piece ${piece} is ${state}, or begun`)
       check(state !== 'storing' || sources === 0, `piece ${piece} is being stored and asked for`)
     }
   }

@@ -63,7 +63,9 @@ export class Pulling {
     if (urgent.length > 0) this.#hurry(peer, now, out)
     if (this.#offersInstead(peer)) return
     while (!peer.choked && peer.pipeline.hasRoom(peer.inFlight)) {
-      const piece = this.#pick(peer, now) ?? this.#pickLast(peer, now, out)
+      const begun = this.#pickBegun(peer, now)
+      if (begun === undefined && this.#takesPart(peer, now, out)) continue
+      const piece = begun ?? this.#pick(peer, now) ?? this.#pickLast(peer, now, out)
       if (piece === undefined || !this.#ask(peer, piece, now, out)) break
     }
     if (peer.wire === 'bitswap') this.#askPresence(peer, out)
@@ -84,6 +86,19 @@ export class Pulling {
       if (this.#swarm.pieces.state(piece) !== 'missing' || !this.#mayAsk(peer, piece, now)) continue
       if (!this.#ask(peer, piece, now, out)) return
     }
+  }
+
+  /** What was begun comes before anything new: it lies in memory, and nobody can have it of us, until it is whole. */
+  #pickBegun(peer: SwarmPeer, now: Millis): number | undefined {
+    if (peer.wire === 'bitswap') return undefined
+    for (const piece of this.#swarm.pieces.begun) if (this.#mayAsk(peer, piece, now)) return piece
+    return undefined
+  }
+
+  /** Under a limit pieces are asked for in steps, which any peer may take. */
+  #takesPart(peer: SwarmPeer, now: Millis, out: SwarmAction[]): boolean {
+    const { limiter, common, dividing } = this.#swarm
+    return limiter.unlimited && common.downLimiter.unlimited && dividing.takePart(peer, now, out)
   }
 
   #pick(peer: SwarmPeer, now: Millis): number | undefined {
@@ -159,8 +174,9 @@ export class Pulling {
       book.forget()
       return whole
     }
-    const [hole = whole] = book.holes()
-    return this.#swarm.asking.limited(hole)
+    // where others were asked for everything, what they have yet to send
+    const [first = whole] = [...book.holes(), ...book.missing()]
+    return this.#swarm.asking.limited(first)
   }
 
   /**

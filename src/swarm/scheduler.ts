@@ -154,7 +154,10 @@ export class Scheduler {
         swarm.pulling.fillAll(now, out)
         return
       case 'refuted':
-        this.#refuted(swarm, event.piece, now, out)
+        this.#refuted(swarm, event, now, out)
+        return
+      case 'lied':
+        this.#blame(event.peer, swarm, event.piece, now, out)
         return
       case 'joined':
         this.#join(swarm, event, now, out)
@@ -181,10 +184,14 @@ export class Scheduler {
   }
 
   /** Wrong bytes name their sender, when all of them came from one. */
-  #refuted(swarm: Swarm, piece: number, now: Millis, out: SwarmAction[]): void {
-    const blamed = swarm.refuted(piece, out)
-    if (blamed !== undefined) this.#ban(blamed.key, swarm, `sent wrong bytes for piece ${piece}`, now, out)
+  #refuted(swarm: Swarm, { piece, senders }: OfType<'refuted'>, now: Millis, out: SwarmAction[]): void {
+    const blamed = swarm.refuted(piece, senders, out)
+    if (blamed !== undefined) this.#blame(blamed, swarm, piece, now, out)
     swarm.pulling.fillAll(now, out)
+  }
+
+  #blame(peer: PeerKey, swarm: Swarm, piece: number, now: Millis, out: SwarmAction[]): void {
+    this.#ban(peer, swarm, `sent wrong bytes for piece ${piece}`, now, out)
   }
 
   #ban(peer: PeerKey, swarm: Swarm, reason: string, now: Millis, out: SwarmAction[]): void {
@@ -341,7 +348,16 @@ type OfOneSwarm = Exclude<SwarmEvent, { type: 'woke' | 'limited' | 'opened' }>
 type OfOnePeer = Exclude<
   OfOneSwarm,
   {
-    type: 'grown' | 'closed' | 'urgent' | 'verified' | 'stored' | 'store-failed' | 'refuted' | 'joined'
+    type:
+      | 'grown'
+      | 'closed'
+      | 'urgent'
+      | 'verified'
+      | 'stored'
+      | 'store-failed'
+      | 'refuted'
+      | 'lied'
+      | 'joined'
   }
 >
 type OfOnePiece = Exclude<

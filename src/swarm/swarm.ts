@@ -8,6 +8,7 @@ import { Accepting } from './accepting.ts'
 import { Arriving } from './arriving.ts'
 import { Asking } from './asking.ts'
 import { Choker } from './choker.ts'
+import { Dividing } from './dividing.ts'
 import type { Downlink } from './downlink.ts'
 import type { SwarmAction, Wire } from './events.ts'
 import { Expected } from './expected.ts'
@@ -44,6 +45,7 @@ export class Swarm {
   readonly expected: Expected
   readonly offering: Offering
   readonly accepting: Accepting
+  readonly dividing: Dividing
   readonly pulling: Pulling
   readonly choker: Choker
   readonly limiter: Limiter
@@ -61,6 +63,7 @@ export class Swarm {
     this.expected = new Expected(this)
     this.offering = new Offering(this)
     this.accepting = new Accepting(this)
+    this.dividing = new Dividing(this)
     this.pulling = new Pulling(this)
     this.choker = new Choker(this)
   }
@@ -173,9 +176,10 @@ export class Swarm {
   }
 
   /** The bytes were wrong. Returns who sent all of them; of several, nobody can be blamed. */
-  refuted(piece: number, out: SwarmAction[]): SwarmPeer | undefined {
+  refuted(piece: number, senders: readonly PeerKey[] | undefined, out: SwarmAction[]): PeerKey | undefined {
     if (this.pieces.state(piece) !== 'verifying') return undefined
-    const [first, ...others] = this.pieces.book(piece).senders
+    const told = [...this.pieces.book(piece).senders].map(({ key }) => key)
+    const [first, ...others] = senders ?? told
     const blamed = others.length === 0 ? first : undefined
     this.#again(piece, blamed === undefined, out)
     return blamed

@@ -10,6 +10,7 @@ export function foreignSpace(space: TorrentSpace): PieceSpace {
   const nowhere = space.length
   return {
     swarmPieces: space.length,
+    whole: space.length === space.info.pieces,
     onWire: (piece, begin, length, has) => {
       const index = space.toTorrent(piece)
       return has.has(index) ? [{ kind: 'wire', begin, index, at: begin, length }] : undefined

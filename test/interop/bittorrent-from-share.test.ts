@@ -7,15 +7,13 @@ import type { TorrentSummary } from '../../src/node/types.ts'
 import { formatMagnet } from '../../src/torrent/magnet.ts'
 import { type Home, Homes } from '../e2e/homes.ts'
 import { noise } from '../unit/torrent-trees.ts'
-import {
-  aria2Get,
-  type Downloaded,
-  libtorrentGet,
-  qbittorrentGet,
-  transmissionGet,
-} from './bittorrent-clients.ts'
+import { aria2Get } from './aria2.ts'
+import type { Downloaded } from './client.ts'
+import { libtorrentGet } from './libtorrent.ts'
+import { qbittorrentGet } from './qbittorrent.ts'
 import { record } from './table.ts'
 import { trackerOf } from './tracker.ts'
+import { transmissionGet } from './transmission.ts'
 
 /** Files of several pieces, of one, of a few bytes, of none. */
 const FILES = new Map([
@@ -90,7 +88,7 @@ test('libtorrent downloads v1, v2 and hybrid, by .torrent and by magnets', async
   ]
   for (const [at, [what, torrent]] of ways.entries()) {
     const directory = homes.path(`got-${at}`)
-    await report(t, what, await libtorrentGet({ torrent, directory, port }))
+    await report(t, what, await libtorrentGet({ torrent, directory, ports: [port] }))
     await compare(directory)
   }
 })

@@ -14,6 +14,7 @@ import { readMetainfo } from '../../src/torrent/metainfo.ts'
 import { Homes } from '../e2e/homes.ts'
 import { assertSame, writeNoise } from '../e2e/trees.ts'
 import { installed } from './installed.ts'
+import { libtorrentMake, libtorrentSeed } from './libtorrent.ts'
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 const env = { ...process.env, PYTHONPATH: await installed('libtorrent') }
@@ -26,21 +27,16 @@ async function makeTorrent(
   version: TorrentVersion,
   bytes: number,
 ): Promise<void> {
-  const child = spawn('python3', [here('libtorrent_make.py'), source, String(bytes), version], { env })
-  const [made, [code]] = await Promise.all([child.stdout.toArray(), once(child, 'close')])
-  assert.equal(code, 0)
-  await writeFile(file, Buffer.concat(made))
+  await writeFile(file, await libtorrentMake(source, bytes, version))
 }
 
 /** Seeds until the test ends; gives the port. */
-async function seed(t: TestContext, torrent: string, directory: string): Promise<string> {
-  const child = spawn('python3', [here('libtorrent_seed.py'), torrent, directory], { env })
-  t.after(() => child.kill('SIGKILL'))
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  return line.toString().trim()
+async function seed(t: TestContext, torrent: string, directory: string): Promise<number> {
+  const { port } = await libtorrentSeed(t, { torrent, directory })
+  return port
 }
 
-const peerAt = (port: string): string[] => ['--peer', `127.0.0.1:${port}`, '--timeout', '60s']
+const peerAt = (port: number): string[] => ['--peer', `127.0.0.1:${port}`, '--timeout', '60s']
 
 const hex = (hash: Uint8Array | undefined): string => Buffer.from(hash ?? []).toString('hex')
 

@@ -47,7 +47,7 @@ export class FakeHost implements PeerWireHost {
     return this.tables.get(root)
   }
 
-  keep(_: RootKey, piece: number, begin: number, data: Uint8Array): void {
+  keep(_: RootKey, __: PeerKey, piece: number, begin: number, data: Uint8Array): void {
     const bytes = this.arrived.get(piece) ?? new Uint8Array(this.tables.get(ROOT_KEY)?.sizes[piece] ?? 0)
     bytes.set(data, begin)
     this.arrived.set(piece, bytes)

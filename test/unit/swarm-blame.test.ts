@@ -75,6 +75,25 @@ describe('a piece that came of one peer and is wrong', () => {
 })
 
 describe('a piece that came of several and is wrong', () => {
+  it('does not ban who sent it while another one wrote into it, untold', () => {
+    const swarm = scenario({ pieces: 1, wire: 'bittorrent' })
+    swarm.drawn('A #\nB #')
+    swarm.arrived('A', 0)
+    assert.deepEqual(only(swarm.refuted(0, 'A', 'B'), 'ban'), [])
+  })
+
+  it('bans who lied once it is right, though it has left', () => {
+    const swarm = halves()
+    swarm.refuted(0)
+    swarm.left('B')
+    swarm.offered('C', 0)
+    swarm.arrived('C', 0)
+    swarm.verified(0)
+    assert.deepEqual(only(swarm.lied('B', 0), 'ban'), ['ban B'])
+    assert.ok(isBanned(swarm, 'B') && !isBanned(swarm, 'A'))
+    assert.deepEqual(only(swarm.stored(0), 'have'), ['have 0'])
+  })
+
   it('bans nobody, and is fetched again', () => {
     const swarm = halves()
     assert.deepEqual(swarm.refuted(0), ['discard 0', 'expect-no-more 0'])

@@ -1,7 +1,7 @@
 /** The last pieces, of peers that are asked: a second one is, where that is much sooner. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MIB, only, requestedOf, type Scenario, scenario } from './swarm-scenario.ts'
+import { MIB, only, requestedOf, type Scenario, type SwarmOptions, scenario } from './swarm-scenario.ts'
 
 /**
  * Ten pieces of 1 MiB. A and B have all; A, which joined first, is asked for some of them and falls behind; B
@@ -23,6 +23,15 @@ function lastOnes(pieces = 10): { swarm: Scenario; owed: number[]; lines: string
     atB.push(...requestedOf(lines, 'B').filter((piece) => !owed.includes(piece)))
   }
   return { swarm, owed, lines }
+}
+
+/** A and B have both of two pieces; A is asked for the first, B for the other. */
+function oneEach(options: SwarmOptions = {}): Scenario {
+  const swarm = scenario({ pieces: 2, wire: 'bittorrent', ...options })
+  swarm.drawn('A #.\nB .#')
+  swarm.has('A', 1)
+  swarm.has('B', 0)
+  return swarm
 }
 
 describe('the endgame', () => {
@@ -104,14 +113,10 @@ describe('the endgame', () => {
   })
 
   it('leaves a piece that is being verified or stored alone', () => {
-    const swarm = scenario({ pieces: 2, size: 4 * MIB, dammed: 'down', wire: 'bittorrent' })
-    swarm.drawn('A ##\nB ##')
-    const flow = swarm.at(0).flow()
-    const [atA = -1] = requestedOf(flow, 'A')
-    const [atB = -1] = requestedOf(flow, 'B')
-    swarm.at(100).arrived('A', atA)
-    assert.deepEqual(only(swarm.at(200).arrived('B', atB), 'request'), [])
-    assert.deepEqual(only(swarm.verified(atA).concat(swarm.until(60_000)), 'request'), [])
+    const swarm = oneEach()
+    swarm.at(100).arrived('A', 0)
+    assert.deepEqual(only(swarm.at(200).arrived('B', 1), 'request'), [])
+    assert.deepEqual(only(swarm.verified(0).concat(swarm.until(60_000)), 'request'), [])
   })
 
   it('has a bounded number of sources for a piece', () => {
@@ -141,10 +146,8 @@ describe('the endgame', () => {
   })
 
   it('waits for the walk to end', () => {
-    const swarm = scenario({ pieces: 2, size: 4 * MIB, final: false, dammed: 'down', wire: 'bittorrent' })
-    swarm.drawn('A ##\nB ##')
-    const [atB = -1] = requestedOf(swarm.at(0).flow(), 'B')
-    assert.deepEqual(only(swarm.at(1_000).comes('B', atB), 'request'), [])
-    assert.deepEqual(only(swarm.at(5_000).grown(0, { final: true }), 'request'), [`request B ${1 - atB}`])
+    const swarm = oneEach({ final: false })
+    assert.deepEqual(only(swarm.at(1_000).comes('B', 1), 'request'), [])
+    assert.deepEqual(only(swarm.at(5_000).grown(0, { final: true }), 'request'), ['request B 0'])
   })
 })

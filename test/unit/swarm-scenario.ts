@@ -116,8 +116,13 @@ export class Scenario {
     return this.#here({ type: 'verified', piece })
   }
 
-  refuted(piece: number): string[] {
-    return this.#here({ type: 'refuted', piece })
+  refuted(piece: number, ...senders: string[]): string[] {
+    const known = senders.length > 0 ? { senders: senders.map((sender) => peerKey(sender)) } : {}
+    return this.#here({ type: 'refuted', piece, ...known })
+  }
+
+  lied(peer: string, piece: number): string[] {
+    return this.#here({ type: 'lied', peer: peerKey(peer), piece })
   }
 
   stored(piece: number): string[] {

@@ -126,14 +126,14 @@ describe('a peer with a free uplink', () => {
   })
 
   it('takes its part by a request, where it sends only what it is asked for', () => {
-    // A and B need 15 s more for their pieces; of C nothing is known, so A's piece is asked of it besides
+    // A and B need 15 s more for their pieces; of C nothing is known, so what A has yet to send is asked of it besides
     const swarm = coming({ A: 64, B: 64 }, { peers: 'AB' })
-    assert.deepEqual(swarm.drawn('C ##', 'bittorrent'), ['request C 0'])
+    assert.deepEqual(swarm.drawn('C ##', 'bittorrent'), [`request C 0 ${64 * KIB}+${960 * KIB}`])
     // it needs a fifth of a second: most of the other one is for it
-    assert.deepEqual(only(swarm.after(200).arrived('C', 0), 'cancel', 'request'), [
+    assert.deepEqual(only(swarm.after(200).arrived('C', 0, { begin: 64 * KIB }), 'cancel', 'request'), [
       'cancel A 0 65536+983040',
-      'cancel B 1 126465+922111',
-      'request C 1 126465+922111',
+      'cancel B 1 128324+920252',
+      'request C 1 128324+920252',
     ])
   })
 

@@ -11,8 +11,8 @@ export interface PeerWireHost {
   admits(peer: PeerKey, root: RootKey): Promise<boolean>
   /** The pieces of a root that we trade in, once its manifest is complete; `have` stays up to date. */
   pieces(root: RootKey): Pieces | undefined
-  /** Bytes of a piece that we asked for. Copy them: they are a view. Their `arrived` follows. */
-  keep(root: RootKey, piece: number, begin: number, data: Uint8Array): void
+  /** Bytes of a piece that we asked the peer for. Copy them: they are a view. Their `arrived` follows. */
+  keep(root: RootKey, peer: PeerKey, piece: number, begin: number, data: Uint8Array): void
   /** A piece that we have, unchanged until `release`; undefined when it cannot be read. */
   read(root: RootKey, piece: number): Promise<Uint8Array | undefined>
   /** A block that `read` gave is not needed any more; its memory may be used for another. Not called for what a broken stream may still hold. */

@@ -72,7 +72,7 @@ export class Trade {
         this.#telling.list(event.type, event.index)
         return
       case 'data':
-        this.#options.host.keep(this.#options.root, event.index, event.begin, event.data)
+        this.#keep(event)
         this.#telling.arrived(event.index, event.begin, event.data.length)
         return
       case 'confirmed':
@@ -128,6 +128,11 @@ export class Trade {
     const wire = this.#options.connection.speaks('share_offer') ? 'share' : 'bittorrent'
     this.#joined = true
     this.#telling.tell({ type: 'joined', wire, has: pieces })
+  }
+
+  #keep({ index, begin, data }: Extract<WireEvent, { type: 'data' }>): void {
+    const { host, root, peer } = this.#options
+    host.keep(root, peer, index, begin, data)
   }
 
   #shorten(piece: number, begin: number, length: number, ended: boolean): void {

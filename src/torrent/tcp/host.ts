@@ -11,8 +11,8 @@ export interface TorrentHost {
   called(hash: Uint8Array): Promise<TorrentHandle | undefined>
   /** Which pieces of the root's swarm are here; undefined when it is closed. */
   have(root: RootKey): { has(piece: number): boolean; readonly complete: boolean } | undefined
-  /** Bytes of a piece that we asked for. Copy them: they are a view. Their `arrived` follows. */
-  keep(root: RootKey, piece: number, begin: number, data: Uint8Array): void
+  /** Bytes of a piece that we asked the peer for. Copy them: they are a view. Their `arrived` follows. */
+  keep(root: RootKey, peer: PeerKey, piece: number, begin: number, data: Uint8Array): void
   /** File bytes of a piece that is here; unchanged as long as somebody holds them. Undefined when they cannot be read. */
   read(root: RootKey, piece: number, begin: number, length: number): Promise<Uint8Array | undefined>
   /** File bytes of the manifest's entry that lie in no piece. */

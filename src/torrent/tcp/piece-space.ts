@@ -38,6 +38,8 @@ interface PieceRange {
 export interface PieceSpace {
   /** How many pieces the swarm has. */
   readonly swarmPieces: number
+  /** All of the torrent is here once the swarm's pieces are. */
+  readonly whole: boolean
   /** Where these bytes of a swarm's piece are, in order, with a peer that has these torrent pieces; undefined where it has not all. */
   onWire(piece: number, begin: number, length: number, has: Bitfield): WirePart[] | undefined
   /** What these bytes of a torrent piece are, in order. */
@@ -83,6 +85,10 @@ class ManifestSpace implements PieceSpace {
 
   get swarmPieces(): number {
     return this.#pieces.length
+  }
+
+  get whole(): boolean {
+    return true
   }
 
   onWire(piece: number, begin: number, length: number, has: Bitfield): WirePart[] | undefined {

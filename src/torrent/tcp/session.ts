@@ -245,7 +245,7 @@ export class Session implements Writing {
         if (event.type === 'data' && this.#trade === undefined)
           throw new WireViolation('unrequested', 'bytes of pieces, before anything could be asked for')
         this.#trade?.take(event)
-        if (event.type === 'listed' && this.seeds && this.torrent.have?.complete === true) this.end()
+        if (event.type === 'listed' && this.seeds && this.torrent.wantsNothing) this.end()
     }
   }
 
@@ -282,7 +282,7 @@ export class Session implements Writing {
         requests: REQUESTS_TAKEN,
         port,
         metadataSize: torrent.source?.infoBytes?.length,
-        uploadOnly: torrent.have?.complete === true,
+        uploadOnly: torrent.wantsNothing,
         yourIp: undefined,
       },
       torrent.isPrivate ? ['ut_metadata'] : ['ut_metadata', 'ut_pex'],

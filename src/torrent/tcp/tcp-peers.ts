@@ -280,8 +280,7 @@ export class TcpPeers {
     if (torrent.sessions.get(peer) !== session) return
     torrent.sessions.delete(peer)
     this.#sessions--
-    if (outbound)
-      torrent.candidates.ended(endpoint, seeds && torrent.have?.complete === true, this.#options.now())
+    if (outbound) torrent.candidates.ended(endpoint, seeds && torrent.wantsNothing, this.#options.now())
     if (error !== undefined) this.#report(endpoint, error)
   }
 

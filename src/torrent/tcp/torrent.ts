@@ -80,6 +80,12 @@ export class Torrent implements TorrentHandle {
     return this.#have
   }
 
+  /** All of it is here, or all that was chosen. */
+  get wantsNothing(): boolean {
+    if (this.#source?.space.whole !== false) return this.#have?.complete === true
+    return this.#context.host.have(this.root)?.complete === true
+  }
+
   get isPrivate(): boolean {
     return this.#private === true
   }
@@ -109,7 +115,7 @@ export class Torrent implements TorrentHandle {
   }
 
   wantsPeers(): boolean {
-    const enough = this.#have?.complete === true ? ENOUGH_FOR_SEED : ENOUGH_FOR_DOWNLOAD
+    const enough = this.wantsNothing ? ENOUGH_FOR_SEED : ENOUGH_FOR_DOWNLOAD
     return !this.#closed && this.sessions.size < enough
   }
 
@@ -204,7 +210,7 @@ export class Torrent implements TorrentHandle {
         if (!have.has(index) && isHere(source.space, index, here) && have.add(index)) fresh.push(index)
     if (fresh.length === 0) return
     for (const session of [...this.sessions.values()]) session.tellHave(fresh)
-    if (!have.complete) return
+    if (!this.wantsNothing) return
     for (const session of [...this.sessions.values()]) if (session.seeds) session.end()
     this.#context.onChanged(this)
   }
@@ -225,7 +231,7 @@ export class Torrent implements TorrentHandle {
 
   #whatIsHere({ info, space }: TorrentSource): Bitfield {
     const here = this.#context.host.have(this.root)
-    if (here?.complete === true) return Bitfield.full(info.pieces)
+    if (here?.complete === true && space.whole) return Bitfield.full(info.pieces)
     const have = new Bitfield(info.pieces)
     if (here === undefined) return have
     for (let index = 0; index < info.pieces; index++) if (isHere(space, index, here)) have.add(index)

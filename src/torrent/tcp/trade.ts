@@ -158,7 +158,8 @@ export class TorrentTrade {
   #receive(index: number, at: number, data: Uint8Array): void {
     const place = this.#asking.received(index, at, data.length)
     if (place === undefined) return
-    this.#options.host.keep(this.#options.root, place.piece, place.begin, data)
+    const { host, root, peer } = this.#options
+    host.keep(root, peer, place.piece, place.begin, data)
   }
 
   #rejected(span: Span): void {
@@ -261,14 +262,14 @@ export class TorrentTrade {
   }
 
   #request({ piece, begin, length }: ActionOf<'request'>): void {
-    const { connection, host, root, space } = this.#options
+    const { connection, host, peer, root, space } = this.#options
     const parts = connection.have && space.onWire(piece, begin, length, connection.have)
     if (parts === undefined) {
       this.#tellLater({ type: 'rejected', piece, begin, length })
       return
     }
     for (const known of this.#asking.ask({ piece, begin, length }, parts))
-      host.keep(root, piece, known.begin, known.bytes)
+      host.keep(root, peer, piece, known.begin, known.bytes)
     this.#ask()
   }
 
