@@ -2,35 +2,39 @@
 import { hash } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { answering } from './calls.ts'
-import { CHUNK_BYTES, type Job } from './files.ts'
-import { DIGEST_BYTES, Lanes } from './lanes.ts'
+import { CHUNK_BYTES, type Chunk, type Job } from './files.ts'
+import { DIGEST_BYTES, LANES, Lanes } from './lanes.ts'
 
 const lanes = new Lanes(CHUNK_BYTES)
 
-answering<Job, Uint8Array | undefined>(({ file, at, length }) => {
-  const digests = Buffer.alloc(Math.ceil(length / CHUNK_BYTES) * DIGEST_BYTES)
-  for (let done = 0, filled = 0; done < length; ) {
-    const bytes = lanes.chunks.subarray(0, Math.min(lanes.chunks.length, length - done))
-    if (!fill(file, at + done, bytes)) return undefined
-    filled += (bytes.length === lanes.chunks.length ? lanes.digests() : oneByOne(bytes)).copy(digests, filled)
-    done += bytes.length
+answering<Job, Uint8Array | undefined>(({ file, chunks }) => {
+  const digests = Buffer.alloc(chunks.length * DIGEST_BYTES)
+  for (let done = 0; done < chunks.length; done += LANES) {
+    const some = chunks.slice(done, done + LANES)
+    for (const [lane, chunk] of some.entries()) if (!fill(file, chunk, lane)) return undefined
+    digestsOf(some).copy(digests, done * DIGEST_BYTES)
   }
   return digests
 })
 
 /** False when the file ends before. */
-function fill(file: number, at: number, bytes: Uint8Array): boolean {
-  for (let got = 0; got < bytes.length; ) {
-    const read = readSync(file, bytes, got, bytes.length - got, at + got)
+function fill(file: number, { at, length }: Chunk, lane: number): boolean {
+  const start = lane * CHUNK_BYTES
+  for (let got = 0; got < length; ) {
+    const read = readSync(file, lanes.chunks, start + got, length - got, at + got)
     if (read === 0) return false
     got += read
   }
   return true
 }
 
-function oneByOne(bytes: Uint8Array): Buffer {
-  const digests: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += CHUNK_BYTES)
-    digests.push(hash('sha256', bytes.subarray(at, at + CHUNK_BYTES), 'buffer'))
-  return Buffer.concat(digests)
+/** Of chunks that lie in the lanes. */
+function digestsOf(chunks: readonly Chunk[]): Buffer {
+  if (chunks.length === LANES && chunks.every(({ length }) => length === CHUNK_BYTES)) return lanes.digests()
+  return Buffer.concat(
+    chunks.map(({ length }, lane) => {
+      const start = lane * CHUNK_BYTES
+      return hash('sha256', lanes.chunks.subarray(start, start + length), 'buffer')
+    }),
+  )
 }
