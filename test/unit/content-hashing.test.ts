@@ -20,18 +20,28 @@ const digestsOf = (content: Uint8Array, chunk = CHUNK_BYTES): string[] =>
 const hex = (digests: Uint8Array): string[] => Buffer.from(digests).toString('hex').match(/.{64}/g) ?? []
 
 describe('four lanes', () => {
-  for (const chunk of [64, 128, 4096, CHUNK_BYTES]) {
-    test(`make the digests of four chunks of ${chunk} bytes, again and again`, () => {
-      const lanes = new Lanes(chunk)
+  const lanes = new Lanes()
+
+  for (const length of [64, 128, 4096, 65_536, 65_600, CHUNK_BYTES]) {
+    test(`make the digests of four messages of ${length} bytes, again and again`, () => {
       for (const seed of ['one', 'two']) {
-        lanes.chunks.set(bytes(4 * chunk, seed))
-        assert.deepEqual(hex(lanes.digests()), digestsOf(lanes.chunks, chunk))
+        const messages = bytes(4 * length, seed)
+        const digests = lanes.digests(length, (lane, at, into) => {
+          into.set(messages.subarray(lane * length + at).subarray(0, into.length))
+          return true
+        })
+        assert.deepEqual(hex(digests ?? Buffer.alloc(0)), digestsOf(messages, length))
       }
     })
   }
 
+  test('make none where a message ends too soon', () => {
+    const digests = lanes.digests(CHUNK_BYTES, (lane, at) => lane < 3 || at < 65_536)
+    assert.equal(digests, undefined)
+  })
+
   test('take whole blocks only', () => {
-    for (const chunk of [0, 63, 65, -64]) assert.throws(() => new Lanes(chunk), RangeError)
+    for (const length of [1, 63, 65]) assert.throws(() => lanes.digests(length, () => true), RangeError)
   })
 })
 
