@@ -1,7 +1,7 @@
 /** Files and directory trees into UnixFS DAGs, in memory that does not grow with them. The bytes stay in the user's files. */
 import type { CID } from 'multiformats/cid'
 import { throwIfAborted } from './abort.ts'
-import { CHUNK_BYTES, FileHasher } from './hashing/files.ts'
+import { CHUNK_BYTES, FileHasher, type KnownDigests } from './hashing/files.ts'
 import { importDirectory, importSymlink, type NamedImport } from './import-directory.ts'
 import {
   type Imported,
@@ -32,6 +32,8 @@ export interface ImportOptions {
   readonly onProgress?: (progress: ImportProgress) => void
   /** A file of the tree was hashed as a whole. `inside`: its path in the tree, joined by `/`; empty for its top. */
   readonly onHashed?: (inside: string, file: HashedFile) => void
+  /** Digests of a file of this size that somebody has made already, of chunks as `unixfs-v1-2025` cuts them. */
+  readonly known?: (inside: string, size: number) => KnownDigests | undefined
 }
 
 /** Least time between two progress reports, in milliseconds. */
@@ -77,6 +79,7 @@ class ImportRun {
   readonly #signal: AbortSignal | undefined
   readonly #onProgress: ((progress: ImportProgress) => void) | undefined
   readonly #onHashed: ImportOptions['onHashed'] | undefined
+  readonly #known: ImportOptions['known'] | undefined
   readonly #totals: { readonly total: number; readonly files: number }
   readonly #small = new Gate(PARALLEL_FILES)
   readonly #large: Gate
@@ -94,6 +97,7 @@ class ImportRun {
     this.#signal = options.signal
     this.#onProgress = options.onProgress
     this.#onHashed = options.onHashed
+    this.#known = this.#onlyDigests ? options.known : undefined
     this.#totals = totals
     this.#large = new Gate(this.#usesThreads ? PARALLEL_LARGE : 1)
   }
@@ -177,21 +181,23 @@ class ImportRun {
     this.#checkGoing()
     const source = await openSource(path)
     const large = source.size > PROFILES[this.#profile].chunkSize
+    const known = this.#known?.(inside, source.size)
     try {
       if (large) await this.#large.enter()
-      const made = await this.#content(source).finally(() => large && this.#large.leave())
-      this.#onHashed?.(inside, source.hashed)
+      const made = await this.#content(source, known).finally(() => large && this.#large.leave())
+      // of what was not read here nobody knows in which state of the file it was hashed
+      if (known === undefined) this.#onHashed?.(inside, source.hashed)
       return made
     } finally {
       await source.close()
     }
   }
 
-  async #content(source: SourceFile): Promise<Imported> {
+  async #content(source: SourceFile, known: KnownDigests | undefined): Promise<Imported> {
     const file = { size: source.size, profile: this.#profile, sink: this.#sink }
     const leaves =
-      this.#usesThreads && source.size >= WORTH_A_THREAD
-        ? leavesOfDigests(source.digests(this.#threads), source.size, this.#profile)
+      known !== undefined || (this.#usesThreads && source.size >= WORTH_A_THREAD)
+        ? leavesOfDigests(source.digests(this.#threads, known), source.size, this.#profile)
         : leavesOf(source.chunks(PROFILES[this.#profile].chunkSize, this.#buffers), file)
     const made = await importFile({ ...file, leaves: this.#counted(leaves) })
     await source.checkUnchanged()
@@ -200,9 +206,12 @@ class ImportRun {
 
   /** Only digests of chunks are wanted, and enough of them. */
   get #usesThreads(): boolean {
+    return this.#onlyDigests && this.#totals.total >= THREADS_FROM
+  }
+
+  get #onlyDigests(): boolean {
     const { rawLeaves, chunkSize } = PROFILES[this.#profile]
-    const onlyDigests = rawLeaves && chunkSize === CHUNK_BYTES && this.#sink.putLeaf === undefined
-    return onlyDigests && this.#totals.total >= THREADS_FROM
+    return rawLeaves && chunkSize === CHUNK_BYTES && this.#sink.putLeaf === undefined
   }
 
   async *#counted(leaves: AsyncIterable<Leaf>): AsyncGenerator<Leaf> {

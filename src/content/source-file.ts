@@ -5,7 +5,7 @@
 import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { errno, ShareError } from '../core/errors.ts'
-import type { FileHasher } from './hashing/files.ts'
+import type { FileHasher, KnownDigests } from './hashing/files.ts'
 import { DIGEST_BYTES } from './hashing/lanes.ts'
 
 /** Bytes of one read of a long file, a multiple of every chunk size; and of a file of one chunk. */
@@ -49,8 +49,8 @@ export interface SourceFile {
   readonly hashed: HashedFile
   /** Chunks of exactly `chunkSize` bytes, the last one apart; none of an empty file. One is valid until the next is asked for, save with `FRESH_BUFFERS`. */
   chunks(chunkSize: number, buffers: Pick<ReadBuffers, 'take' | 'give'>): AsyncGenerator<Uint8Array>
-  /** SHA-256 digests of its chunks of 1 MiB, in order, made by other threads. */
-  digests(threads: FileHasher): AsyncGenerator<Uint8Array>
+  /** SHA-256 digests of its chunks of 1 MiB, in order, made by other threads where they are not known. */
+  digests(threads: FileHasher, known?: KnownDigests): AsyncGenerator<Uint8Array>
   /** @throws ShareError SOURCE_CHANGED when the file is not what it was when opened */
   checkUnchanged(): Promise<void>
   close(): Promise<void>
@@ -69,7 +69,7 @@ export async function openSource(path: string): Promise<SourceFile> {
       size,
       hashed: { stats: before, at: Date.now() },
       chunks: (chunkSize, buffers) => readChunks({ handle, path, size, buffers }, chunkSize),
-      digests: (threads) => readDigests({ handle, path, size }, threads),
+      digests: (threads, known) => readDigests({ handle, path, size }, threads, known),
       checkUnchanged: async () => {
         if (!same(before, await handle.stat({ bigint: true }))) throw sourceChanged(path)
       },
@@ -91,9 +91,10 @@ interface Reading {
 async function* readDigests(
   { handle, path, size }: Omit<Reading, 'buffers'>,
   threads: FileHasher,
+  known: KnownDigests | undefined,
 ): AsyncGenerator<Uint8Array> {
   try {
-    for await (const digests of threads.digests(handle.fd, size)) {
+    for await (const digests of threads.digests(handle.fd, size, known)) {
       if (digests === undefined) throw sourceChanged(path)
       for (let at = 0; at < digests.length; at += DIGEST_BYTES) yield digests.subarray(at, at + DIGEST_BYTES)
     }

@@ -2,7 +2,7 @@
 import { lstat, readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { CID } from 'multiformats/cid'
-import { importSurveyed } from '../content/import.ts'
+import { type ImportOptions, importSurveyed } from '../content/import.ts'
 import type { Profile } from '../content/profile.ts'
 import type { HashedFile } from '../content/source-file.ts'
 import { type Survey, survey } from '../content/survey.ts'
@@ -20,8 +20,12 @@ interface Wanted {
   readonly copy: boolean
 }
 
-/** What did not change since it was added is not read again. @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, INTERRUPTED */
-export async function addPath(store: Store, path: string, options: AddOptions): Promise<ShareRow> {
+/** What did not change since it was added is not read again, nor what is known. @throws ShareError NOT_FOUND, UNREADABLE, UNSUPPORTED, SOURCE_CHANGED, INTERRUPTED */
+export async function addPath(
+  store: Store,
+  path: string,
+  options: AddOptions & Pick<ImportOptions, 'known'>,
+): Promise<ShareRow> {
   const { profile = 'unixfs-v1-2025', copy = false, name, signal, onProgress } = options
   const wanted = { path: resolve(path), profile, copy }
   await checkThere(path)
@@ -59,7 +63,7 @@ async function importShare(
   store: Store,
   { path, profile, copy }: Wanted,
   found: Survey,
-  { name = basename(path), signal, onProgress }: AddOptions,
+  { name = basename(path), signal, onProgress, known }: AddOptions & Pick<ImportOptions, 'known'>,
 ): Promise<ShareRow> {
   const release = store.hold()
   const hashed = new Map<string, HashedFile>()
@@ -73,11 +77,14 @@ async function importShare(
       onHashed: (inside, file) => {
         if (hashed.size < REMEMBERED_FILES) hashed.set(inside, file)
       },
+      ...(known !== undefined && { known }),
       ...(signal !== undefined && { signal }),
       ...(onProgress !== undefined && { onProgress }),
     })
     const { manifest, inlines } = await derivedManifest(root, (cid) => nodeOf(store, path, cid), signal)
-    const added = found.stamp === undefined ? undefined : { profile, stamp: found.stamp }
+    // what was known was hashed in another state of its file than the stamp's
+    const isStamped = found.stamp !== undefined && known === undefined
+    const added = isStamped ? { profile, stamp: found.stamp } : undefined
     return await store.addShare({ manifest, inlines, name, path, copied: copy, added, hashed })
   } finally {
     release()

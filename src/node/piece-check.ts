@@ -13,6 +13,9 @@ import { type TorrentSpace, zerosBehind } from '../torrent/torrent-space.ts'
 
 const MOST_THREADS = 2
 
+/** Bytes that wait for a thread before there is another one: most downloads are slower than one hashes, and a start costs time. */
+const WORTH_ANOTHER = 16 << 20
+
 /** Ms without a piece until the threads end. */
 const IDLE_MS = 10_000
 
@@ -75,11 +78,12 @@ export class PieceCheck {
     }
   }
 
-  /** The one with the least to do; another one where all are busy. */
+  /** The one with the least to do; another one where all have much to do. */
   #thread(): Calls<PieceJob, PieceDigest> {
     const most = Math.max(1, Math.min(MOST_THREADS, availableParallelism()))
     const idlest = this.#threads.toSorted((one, other) => one.pending - other.pending)[0]
-    if (idlest !== undefined && (idlest.pending === 0 || this.#threads.length >= most)) return idlest
+    const waiting = (idlest?.pending ?? 0) * this.#space.info.pieceLength
+    if (idlest !== undefined && (waiting < WORTH_ANOTHER || this.#threads.length >= most)) return idlest
     const thread = new Calls<PieceJob, PieceDigest>(DIGEST_THREAD)
     this.#threads.push(thread)
     return thread

@@ -1,4 +1,8 @@
-/** The content of a complete torrent becomes a share: its files are hashed where they lie, and have a CID from then on. */
+/**
+ * The content of a complete torrent becomes a share: its files have a CID from then on. What was not hashed on the way is
+ * hashed where it lies.
+ */
+import type { ImportOptions } from '../content/import.ts'
 import { rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
@@ -11,7 +15,12 @@ import type { ImportProfile } from './types.ts'
 const PROFILES: readonly ImportProfile[] = ['unixfs-v1-2025', 'unixfs-v0-2015']
 
 /** @param torrent its row is complete */
-export async function shareTorrent(store: Store, torrent: RootKey, signal: AbortSignal): Promise<ShareRow> {
+export async function shareTorrent(
+  store: Store,
+  torrent: RootKey,
+  known: NonNullable<ImportOptions['known']>,
+  signal: AbortSignal,
+): Promise<ShareRow> {
   const row = store.share(torrent)
   if (row === undefined)
     throw new ShareError('NOT_FOUND', 'the torrent was removed', 'get it again if you still want it')
@@ -21,7 +30,7 @@ export async function shareTorrent(store: Store, torrent: RootKey, signal: Abort
     if (!before.has(root)) await store.remove(root)
   }
   const [usual, ...others] = PROFILES
-  const options = { name: row.name, signal }
+  const options = { name: row.name, known, signal }
   const made = await addPath(store, row.path, { ...options, ...(usual && { profile: usual }) })
   if (claimed === undefined || claimed === made.root) return store.becomeShare(torrent, made.root)
   // under another profile the link may be right

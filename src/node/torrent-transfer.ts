@@ -23,6 +23,7 @@ import { PieceCheck } from './piece-check.ts'
 import type { Readers } from './readers.ts'
 import { type Progress, RunningTransfer, type TransferWatcher } from './running-transfer.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
+import { TorrentLeaves } from './torrent-leaves.ts'
 import { hashesOf } from './torrent-origin.ts'
 import { reuseFiles } from './torrent-reuse.ts'
 import { shareTorrent } from './torrent-share.ts'
@@ -58,6 +59,7 @@ export class TorrentTransfer extends RunningTransfer {
   #download: TorrentDownload | undefined
   #space: TorrentSpace | undefined
   #check: PieceCheck | undefined
+  #leaves: TorrentLeaves | undefined
   #haveBytes = 0
   #streams: boolean
 
@@ -111,6 +113,7 @@ export class TorrentTransfer extends RunningTransfer {
     await download.begin(space, { ...target, instead }, checking)
     for (const root of instead) await this.#context.forget(root)
     for (const piece of download.have) this.#haveBytes += space.wantedBytes(piece)
+    this.#leaves = new TorrentLeaves(space, download, this.#context.log)
     if (metainfo.info.version !== 'v1')
       await reuseFiles({ store, space, check, download, signal, onPiece: (piece) => this.#stored(piece) })
     signal.throwIfAborted()
@@ -208,14 +211,18 @@ export class TorrentTransfer extends RunningTransfer {
 
   #stored(piece: number): void {
     this.#haveBytes += this.#space?.wantedBytes(piece) ?? 0
+    this.#leaves?.stored(piece)
   }
 
   protected override async finish(): Promise<void> {
     this.enter('checking')
+    await this.#leaves?.settle()
     await this.#download?.finish()
     this.leave()
-    const row = await shareTorrent(this.#context.store, this.root, this.stopping)
+    const known = (path: string, size: number) => this.#leaves?.known(path, size)
+    const row = await shareTorrent(this.#context.store, this.root, known, this.stopping)
     this.#check?.end()
+    await this.#leaves?.end()
     this.complete(row)
   }
 
@@ -227,6 +234,7 @@ export class TorrentTransfer extends RunningTransfer {
 
   protected override async release(): Promise<void> {
     this.#check?.end()
+    await this.#leaves?.end()
     await this.#download?.close()
   }
 

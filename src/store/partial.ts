@@ -140,6 +140,11 @@ export class PartialTree {
     return this.#use(entry, 0, (handle) => readFully(handle, into, offset))
   }
 
+  /** Works with the descriptor of an entry's file. */
+  lend<T>(entry: number, work: (fd: number) => Promise<T>): Promise<T> {
+    return this.#use(entry, 0, (handle) => work(handle.fd))
+  }
+
   /** Makes the bytes of these entries durable. */
   async sync(entries: Iterable<number>): Promise<void> {
     const queue = [...entries].values()

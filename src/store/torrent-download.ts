@@ -67,6 +67,11 @@ export class PartialTorrent implements TorrentDownload {
     return this.#underWay.track(this.#read(piece, begin, length))
   }
 
+  lend<T>(entry: number, work: (fd: number) => Promise<T>): Promise<T> {
+    const { files } = this.#open()
+    return this.#underWay.track(files.lend(entry, work))
+  }
+
   async finish(): Promise<void> {
     const { files, tree } = this.#open()
     if (!this.#have.complete) throw unfinished(this.#have)

@@ -78,6 +78,8 @@ export interface TorrentDownload {
   write(piece: number, bytes: Uint8Array): Promise<void>
   /** Bytes of a piece that is here; not hashed again. Undefined where they cannot be read. */
   read(piece: number, begin?: number, length?: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** Works with the descriptor of an entry's file, which stays open meanwhile. @throws ShareError CONFLICT, IO */
+  lend<T>(entry: number, work: (fd: number) => Promise<T>): Promise<T>
   /** Everything gets its final name. @throws ShareError TARGET_EXISTS */
   finish(): Promise<void>
   close(): Promise<void>

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import type { ShareInfo } from '../../src/node/types.ts'
 import { Homes, until } from './homes.ts'
 import { makeTorrent } from './torrents.ts'
-import { noise } from './trees.ts'
+import { MIB, noise } from './trees.ts'
 import { serveFiles } from './web-server.ts'
 
 /** A tree whose files do not end where pieces do, one of them empty, and one with a name that URLs have to encode. */
@@ -124,6 +124,38 @@ describe('torrents without a CID', { concurrency: 3 }, () => {
     await a.share('rm', share.cid)
     await a.share('get', 'tree.torrent', '-o', 'out')
     assertTree(await treeAt(homes.path('out', 'tree')), FILES)
+  })
+
+  test('long files have the CID of their files, also after a kill on the way', async (t) => {
+    const homes = await Homes.open(t)
+    const a = await homes.add('a')
+    const files = new Map([
+      ['a.bin', noise(21_000_003, 6)],
+      ['b.txt', noise(100_000, 7)],
+      ['c.bin', noise(14_000_001, 8)],
+    ])
+    let answers = 40
+    const server = await serveFiles(t, below('long', files), () => answers-- <= 0)
+    const { bytes } = makeTorrent('long', files, { pieceLength: 1 << 18, webSeeds: [server.url] })
+    await writeFile(homes.path('long.torrent'), bytes)
+    await mkdir(homes.path('out'))
+    const get = a.start('get', 'long.torrent', '-o', 'out')
+    await until('some of it is here', async () => {
+      const [share] = await a.shares()
+      return share !== undefined && share.have > 4 * MIB
+    })
+    await a.crash()
+    assert.notEqual((await get.ended).code, 0)
+    answers = Number.POSITIVE_INFINITY
+    const { cid } = await a.json<ShareInfo>('get', 'long.torrent', '-o', 'out')
+    assertTree(await treeAt(homes.path('out', 'long')), files)
+    const b = await homes.add('b')
+    assert.equal(await b.share('add', homes.path('out', 'long')), cid)
+    // what was hashed on the way is served, and added again as it is
+    await b.share('rm', cid)
+    await b.share('get', cid, '-o', 'copy', '--peer', await a.address())
+    assertTree(await treeAt(homes.path('copy')), files)
+    assert.equal(await a.share('add', homes.path('out', 'long')), cid)
   })
 
   test('data that is there is held against its torrent, and mended', async (t) => {

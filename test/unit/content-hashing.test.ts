@@ -4,7 +4,7 @@ import { hash } from 'node:crypto'
 import { open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { CHUNK_BYTES, FileHasher } from '../../src/content/hashing/files.ts'
+import { CHUNK_BYTES, chunkOf, FileHasher, type KnownDigests } from '../../src/content/hashing/files.ts'
 import { Lanes } from '../../src/content/hashing/lanes.ts'
 import { PieceHasher } from '../../src/content/hashing/pieces.ts'
 import { importPath } from '../../src/content/import.ts'
@@ -20,18 +20,28 @@ const digestsOf = (content: Uint8Array, chunk = CHUNK_BYTES): string[] =>
 const hex = (digests: Uint8Array): string[] => Buffer.from(digests).toString('hex').match(/.{64}/g) ?? []
 
 describe('four lanes', () => {
-  for (const chunk of [64, 128, 4096, CHUNK_BYTES]) {
-    test(`make the digests of four chunks of ${chunk} bytes, again and again`, () => {
-      const lanes = new Lanes(chunk)
+  const lanes = new Lanes()
+
+  for (const length of [64, 128, 4096, 65_536, 65_600, CHUNK_BYTES]) {
+    test(`make the digests of four messages of ${length} bytes, again and again`, () => {
       for (const seed of ['one', 'two']) {
-        lanes.chunks.set(bytes(4 * chunk, seed))
-        assert.deepEqual(hex(lanes.digests()), digestsOf(lanes.chunks, chunk))
+        const messages = bytes(4 * length, seed)
+        const digests = lanes.digests(length, (lane, at, into) => {
+          into.set(messages.subarray(lane * length + at).subarray(0, into.length))
+          return true
+        })
+        assert.deepEqual(hex(digests ?? Buffer.alloc(0)), digestsOf(messages, length))
       }
     })
   }
 
+  test('make none where a message ends too soon', () => {
+    const digests = lanes.digests(CHUNK_BYTES, (lane, at) => lane < 3 || at < 65_536)
+    assert.equal(digests, undefined)
+  })
+
   test('take whole blocks only', () => {
-    for (const chunk of [0, 63, 65, -64]) assert.throws(() => new Lanes(chunk), RangeError)
+    for (const length of [1, 63, 65]) assert.throws(() => lanes.digests(length, () => true), RangeError)
   })
 })
 
@@ -48,6 +58,35 @@ describe('the threads that hash', () => {
       assert.deepEqual(await all(threads, file.fd, size), digestsOf(content))
     })
   }
+
+  test('read what is not known alone, and put it in its place', async (context) => {
+    await using threads = new FileHasher(1)
+    const size = 21 * CHUNK_BYTES + 5
+    const content = bytes(size, 'content')
+    const path = join(await temporary(context), 'file')
+    await writeFile(path, content)
+    await using file = await open(path)
+    const digests = digestsOf(content).map((digest) => Buffer.from(digest, 'hex'))
+    const known = (chunk: number): Uint8Array | undefined => (chunk % 3 === 1 ? undefined : digests[chunk])
+    assert.deepEqual(await all(threads, file.fd, size, known), digestsOf(content))
+    const nothing = -1
+    assert.deepEqual(await all(threads, nothing, size, (chunk) => digests[chunk]), digestsOf(content))
+  })
+
+  test('hash any chunks in the order in which they are named', async (context) => {
+    await using threads = new FileHasher(1)
+    const content = bytes(6 * CHUNK_BYTES + 9, 'content')
+    const path = join(await temporary(context), 'file')
+    await writeFile(path, content)
+    await using file = await open(path)
+    const order = [6, 0, 3, 1, 5]
+    const chunks = order.map((chunk) => chunkOf(content.length, chunk))
+    const digests = await threads.hash({ file: file.fd, chunks })
+    assert.deepEqual(
+      hex(digests ?? Buffer.alloc(0)),
+      order.map((chunk) => digestsOf(content)[chunk]),
+    )
+  })
 
   test('tell of a file that is shorter than it was', async (context) => {
     await using threads = new FileHasher()
@@ -105,9 +144,14 @@ describe('the thread that hashes pieces', () => {
   })
 })
 
-async function all(threads: FileHasher, file: number, size: number): Promise<string[] | undefined> {
+async function all(
+  threads: FileHasher,
+  file: number,
+  size: number,
+  known?: KnownDigests,
+): Promise<string[] | undefined> {
   const found: string[] = []
-  for await (const digests of threads.digests(file, size)) {
+  for await (const digests of threads.digests(file, size, known)) {
     if (digests === undefined) return undefined
     found.push(...hex(digests))
   }

@@ -27,6 +27,18 @@ describe('ranges on the wire', () => {
     assert.equal(shown(asking.next()), '1:2+1')
   })
 
+  it('are asked for many at once: again when an eighth of what the peer takes is free', () => {
+    const asking = new Asking(true)
+    asking.limit = 16
+    asking.ask({ piece: 0, begin: 0, length: 64 * K }, [wire(0, 0, 0, 64 * K)])
+    assert.equal([...asking.next()].length, 16)
+    asking.received(0, 0, K)
+    assert.deepEqual([...asking.next()], [])
+    asking.received(0, K, K)
+    assert.equal(shown(asking.next()), '0:16+1 0:17+1')
+    assert.deepEqual([...asking.next()], [])
+  })
+
   it('are told from their beginning on, in whatever order and parts they come', () => {
     const asking = new Asking(true)
     asking.ask({ piece: 7, begin: 0, length: 2 * K }, [wire(0, 1, 0, 2 * K)])

@@ -1,4 +1,7 @@
-/** Four chunks of equal size hashed at once, where they lie in the memory of a WebAssembly instance. */
+/**
+ * Four messages of equal length hashed at once, in the memory of a WebAssembly instance: a stretch of each at a time, which
+ * stays in the processor's cache.
+ */
 import { LANES, ROUNDS, sha256Code } from './sha256-code.ts'
 
 /** As much of the API as is used here; the types for Node leave it to those for browsers. */
@@ -14,7 +17,10 @@ export const DIGEST_BYTES = 32
 const BLOCK_BYTES = 64
 const PAGE_BYTES = 65_536
 
-/** Where things lie in the memory; the chunks begin with the second page. */
+/** Bytes of a message that are hashed at a time. */
+const STRETCH_BYTES = PAGE_BYTES
+
+/** Where things lie in the memory; stretches begin with the second page. */
 const CONSTANTS_AT = 0
 const STATE_AT = CONSTANTS_AT + ROUNDS * 16
 const PADDING_AT = STATE_AT + 8 * 16
@@ -22,33 +28,45 @@ const PADDING_AT = STATE_AT + 8 * 16
 type Run = (constants: number, state: number, ...messagesAndBlocks: number[]) => void
 
 export class Lanes {
-  /** Room for four chunks, one after the other. Views of it stay valid. */
-  readonly chunks: Uint8Array<ArrayBuffer>
-  readonly #chunkBytes: number
+  /** Room for a stretch of each message, one after the other. */
+  readonly #stretches: Uint8Array<ArrayBuffer>
   readonly #words: Uint32Array
+  readonly #padding: DataView
   readonly #run: Run
 
-  /** @throws RangeError unless a chunk is of whole blocks of 64 bytes */
-  constructor(chunkBytes: number) {
-    if (chunkBytes <= 0 || chunkBytes % BLOCK_BYTES !== 0)
-      throw new RangeError(`chunks of ${chunkBytes} bytes`)
-    this.#chunkBytes = chunkBytes
-    const pages = 1 + Math.ceil((LANES * chunkBytes) / PAGE_BYTES)
+  constructor() {
+    const pages = 1 + Math.ceil((LANES * STRETCH_BYTES) / PAGE_BYTES)
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     const module = new WebAssembly.Module(sha256Code())
     this.#run = new WebAssembly.Instance(module, { host: { memory } }).exports.run
     this.#words = new Uint32Array(memory.buffer, 0, PAGE_BYTES / 4)
-    this.chunks = new Uint8Array(memory.buffer, PAGE_BYTES, LANES * chunkBytes)
+    this.#stretches = new Uint8Array(memory.buffer, PAGE_BYTES, LANES * STRETCH_BYTES)
     for (let round = 0; round < ROUNDS; round++)
       this.#setAll(CONSTANTS_AT + round * 16, CUBE_ROOTS[round] ?? 0)
-    this.#pad(new DataView(memory.buffer, PADDING_AT, BLOCK_BYTES))
+    this.#padding = new DataView(memory.buffer, PADDING_AT, BLOCK_BYTES)
   }
 
-  /** The SHA-256 digests of the four chunks, one after the other. */
-  digests(): Buffer {
+  /**
+   * The SHA-256 digests of four messages of so many bytes, one after the other.
+   * @param fill puts the bytes of one of them, from `at` on, where they are hashed; false where there are none
+   * @returns undefined where there were none
+   * @throws RangeError unless the messages are of whole blocks of 64 bytes
+   */
+  digests(
+    length: number,
+    fill: (lane: number, at: number, into: Uint8Array<ArrayBuffer>) => boolean,
+  ): Buffer | undefined {
+    if (length % BLOCK_BYTES !== 0) throw new RangeError(`messages of ${length} bytes`)
     for (const [at, word] of SQUARE_ROOTS.entries()) this.#setAll(STATE_AT + at * 16, word)
-    const starts = Array.from({ length: LANES }, (_, lane) => PAGE_BYTES + lane * this.#chunkBytes)
-    this.#run(CONSTANTS_AT, STATE_AT, ...starts, this.#chunkBytes / BLOCK_BYTES)
+    const starts = Array.from({ length: LANES }, (_, lane) => lane * STRETCH_BYTES)
+    const addresses = starts.map((start) => PAGE_BYTES + start)
+    for (let at = 0; at < length; at += STRETCH_BYTES) {
+      const bytes = Math.min(STRETCH_BYTES, length - at)
+      for (const [lane, start] of starts.entries())
+        if (!fill(lane, at, this.#stretches.subarray(start, start + bytes))) return undefined
+      this.#run(CONSTANTS_AT, STATE_AT, ...addresses, bytes / BLOCK_BYTES)
+    }
+    this.#pad(length)
     this.#run(CONSTANTS_AT, STATE_AT, PADDING_AT, PADDING_AT, PADDING_AT, PADDING_AT, 1)
     const digests = Buffer.alloc(LANES * DIGEST_BYTES)
     for (let lane = 0; lane < LANES; lane++)
@@ -62,9 +80,9 @@ export class Lanes {
   }
 
   /** What follows a message of whole blocks: a bit, zeros, and its length in bits. */
-  #pad(block: DataView): void {
-    block.setUint8(0, 0x80)
-    block.setBigUint64(BLOCK_BYTES - 8, 8n * BigInt(this.#chunkBytes))
+  #pad(length: number): void {
+    this.#padding.setUint8(0, 0x80)
+    this.#padding.setBigUint64(BLOCK_BYTES - 8, 8n * BigInt(length))
   }
 }
 

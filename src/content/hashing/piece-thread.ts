@@ -17,7 +17,7 @@ const FAST_MS = 50
 
 const NOTHING = new Uint8Array(0)
 
-const lanes = new Lanes(CHUNK_BYTES)
+const lanes = new Lanes()
 const waiting: Uint8Array<ArrayBuffer>[] = []
 /** When the last four came, the oldest first. */
 const came: number[] = Array(LANES).fill(Number.NEGATIVE_INFINITY)
@@ -53,7 +53,11 @@ function isFull({ length }: Uint8Array): boolean {
 function digestsOf(pieces: readonly Uint8Array[]): Uint8Array[] {
   if (pieces.length < WORTH_LANES || !pieces.every(isFull))
     return pieces.map((piece) => hash('sha256', piece, 'buffer'))
-  for (const [lane, piece] of pieces.entries()) lanes.chunks.set(piece, lane * CHUNK_BYTES)
-  const digests = lanes.digests()
-  return pieces.map((_, lane) => digests.subarray(lane * DIGEST_BYTES, (lane + 1) * DIGEST_BYTES))
+  const digests = lanes.digests(CHUNK_BYTES, (lane, at, into) => {
+    const piece = pieces[lane]
+    // a lane that nobody needs hashes what lies in it
+    if (piece !== undefined) into.set(piece.subarray(at, at + into.length))
+    return true
+  })
+  return pieces.map((_, lane) => digests?.subarray(lane * DIGEST_BYTES, (lane + 1) * DIGEST_BYTES) ?? NOTHING)
 }

@@ -16,6 +16,9 @@ const MOST_BLOCKS = (64 << 20) / BLOCK_BYTES
 /** Blocks open at once, if the peer takes so many: 8 MiB, enough for 100 ms at 80 MB/s. */
 const MOST_OPEN = 512
 
+/** Blocks are asked for again when so much of what may be open is free: a write for each costs both ends more than its bytes. */
+const FREE_PART = 1 / 8
+
 /** Bytes that nobody asked for, or asks for any more, before the peer counts as one that pushes rubbish. */
 const MOST_UNWANTED_BYTES = 4 << 20
 
@@ -56,6 +59,8 @@ export interface Known {
 
 export class Asking {
   readonly #asks: Ask[] = []
+  /** Those of which something came that was not looked at. */
+  readonly #fresh = new Set<Ask>()
   /** Asked for and not answered, by `keyOf`; mostly one each. */
   readonly #open = new Map<number, readonly Block[]>()
   readonly #fast: boolean
@@ -88,12 +93,14 @@ export class Asking {
       else cut(ask, part, blocks)
     }
     this.#asks.push(ask)
+    this.#fresh.add(ask)
     return known
   }
 
-  /** The blocks to ask for now. */
+  /** The blocks to ask for now: many at once, or none yet. */
   *next(): Generator<Span> {
     const most = Math.min(this.limit, MOST_OPEN)
+    if (this.#openBlocks > most * (1 - FREE_PART)) return
     for (const ask of this.#asks) {
       for (let block = ask.blocks[ask.next]; block?.wanted === true; block = ask.blocks[ask.next]) {
         if (this.#openBlocks >= most) return
@@ -119,12 +126,15 @@ export class Asking {
     block.filled += length
     if (block.filled === block.length) this.#remove(block)
     if (!block.wanted) return undefined
+    this.#fresh.add(block.ask)
     return { piece: block.ask.piece, begin }
   }
 
   /** Ranges that are here from their beginning on and were not told before. Those that are whole are over. */
   *arrived(): Generator<PieceSpan> {
-    for (const ask of [...this.#asks]) {
+    const fresh = [...this.#fresh]
+    this.#fresh.clear()
+    for (const ask of fresh) {
       const { piece, told } = ask
       const here = this.#here(ask)
       ask.told = here
@@ -158,6 +168,7 @@ export class Asking {
   dropAll(): readonly PieceSpan[] {
     const lost = this.#asks.map(({ piece, told, end }) => ({ piece, begin: told, length: end - told }))
     this.#asks.length = 0
+    this.#fresh.clear()
     // what was under way may still come
     for (const blocks of [...this.#open.values()]) for (const block of blocks) this.#forget(block)
     return lost.filter(({ length }) => length > 0)
@@ -179,6 +190,7 @@ export class Asking {
   }
 
   #end(ask: Ask): void {
+    this.#fresh.delete(ask)
     const at = this.#asks.indexOf(ask)
     if (at >= 0) this.#asks.splice(at, 1)
   }
