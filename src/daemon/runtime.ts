@@ -13,17 +13,23 @@ const FLAGS = [
   '--invocation-count-for-turbofan=30000',
 ]
 
-/** Threads that wait for the disk; Node has 4. Many small files are made durable together, a thread each. */
-const THREADS = '16'
+/** Of the environment, unless somebody has chosen otherwise. */
+const SETTINGS = {
+  // threads that wait for the disk; Node has 4. Many small files are made durable together, a thread each
+  UV_THREADPOOL_SIZE: '16',
+  // bytes from which on glibc gives a buffer a mapping of its own, which freeing it ends. Left alone it raises that to the largest
+  // that was freed, and blocks leave holes in a heap that does not shrink
+  MALLOC_MMAP_THRESHOLD_: '131072',
+} as const
 
 /** The arguments of a Node that runs `script` in this way, with `environment`. */
 export function commandOf(script: string, ...args: readonly string[]): string[] {
   return [process.execPath, ...FLAGS, script, ...args]
 }
 
-/** The environment of a daemon; a number of threads that somebody has chosen stays. */
+/** The environment of a daemon. */
 export function environment(): NodeJS.ProcessEnv {
-  return { UV_THREADPOOL_SIZE: THREADS, ...process.env }
+  return { ...SETTINGS, ...process.env }
 }
 
 /**
@@ -32,7 +38,8 @@ export function environment(): NodeJS.ProcessEnv {
  */
 export function insistOnRuntime(): void {
   const { execArgv, execPath, argv, platform, env } = process
-  const isSo = FLAGS.every((flag) => execArgv.includes(flag)) && env.UV_THREADPOOL_SIZE !== undefined
+  const isSet = Object.keys(SETTINGS).every((name) => env[name] !== undefined)
+  const isSo = isSet && FLAGS.every((flag) => execArgv.includes(flag))
   if (platform === 'win32' || isSo) return
   const flags = FLAGS.filter((flag) => !execArgv.includes(flag))
   process.execve?.(execPath, [execPath, ...flags, ...execArgv, ...argv.slice(1)], environment())

@@ -6,7 +6,7 @@ import { commandOf, environment } from '../../src/daemon/runtime.ts'
 
 const CHILD = fileURLToPath(new URL('./runtime-child.ts', import.meta.url))
 
-const { UV_THREADPOOL_SIZE: _, ...plain } = process.env
+const { UV_THREADPOOL_SIZE: _, MALLOC_MMAP_THRESHOLD_: __, ...plain } = process.env
 
 const linesOf = ([node = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): string[] =>
   execFileSync(node, args, { encoding: 'utf8', env }).trim().split('\n')
@@ -14,28 +14,48 @@ const linesOf = ([node = '', ...args]: readonly string[], env: NodeJS.ProcessEnv
 test('a process that was started in the right way goes on', () => {
   const [before, after, ...more] = linesOf(commandOf(CHILD, 'a', 'b'), { ...environment(), ...plain })
   assert.equal(before, after)
-  assert.match(before ?? '', / 3 flags, 16 threads, a b$/)
+  assert.match(before ?? '', / 3 flags, 16 threads, 131072 mapped, a b$/)
   assert.deepEqual(more, ['goes on'])
 })
 
 const startedOtherwise = {
-  'as anybody would': { command: [process.execPath, CHILD, 'a', 'b'], env: plain, flags: 0, threads: '16' },
-  'without the threads': { command: commandOf(CHILD, 'a', 'b'), env: plain, flags: 3, threads: '16' },
+  'as anybody would': {
+    command: [process.execPath, CHILD, 'a', 'b'],
+    env: plain,
+    flags: 0,
+    threads: '16',
+    mapped: '131072',
+  },
+  'without the environment': {
+    command: commandOf(CHILD, 'a', 'b'),
+    env: plain,
+    flags: 3,
+    threads: '16',
+    mapped: '131072',
+  },
   'with threads of its own': {
     command: [process.execPath, CHILD, 'a', 'b'],
     env: { ...plain, UV_THREADPOOL_SIZE: '5' },
     flags: 0,
     threads: '5',
+    mapped: '131072',
+  },
+  'with a threshold of its own': {
+    command: [process.execPath, CHILD, 'a', 'b'],
+    env: { ...plain, MALLOC_MMAP_THRESHOLD_: '7' },
+    flags: 0,
+    threads: '16',
+    mapped: '7',
   },
 }
 
-for (const [how, { command, env, flags, threads }] of Object.entries(startedOtherwise)) {
+for (const [how, { command, env, flags, threads, mapped }] of Object.entries(startedOtherwise)) {
   test(`a process that was started ${how} begins anew, under its id and with its arguments`, (t) => {
     if (process.platform === 'win32') return t.skip('Windows has no execve')
     const [before, again, after, ...more] = linesOf(command, env)
-    assert.match(before ?? '', new RegExp(` ${flags} flags, (no|5) threads, a b$`))
+    assert.match(before ?? '', new RegExp(` ${flags} flags, (no|5) threads, (nothing|7) mapped, a b$`))
     const pid = before?.split(' ')[0]
-    assert.equal(again, `${pid} 3 flags, ${threads} threads, a b`)
+    assert.equal(again, `${pid} 3 flags, ${threads} threads, ${mapped} mapped, a b`)
     assert.equal(after, again)
     assert.deepEqual(more, ['goes on'])
   })

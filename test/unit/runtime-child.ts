@@ -8,7 +8,8 @@ const state = (): string => {
     /^--(max-semi-space-size|heap-growing-percent|invocation-count-for-turbofan)=/.test(flag),
   )
   const threads = process.env.UV_THREADPOOL_SIZE ?? 'no'
-  return `${process.pid} ${flags.length} flags, ${threads} threads, ${process.argv.slice(2).join(' ')}`
+  const mapped = process.env.MALLOC_MMAP_THRESHOLD_ ?? 'nothing'
+  return `${process.pid} ${flags.length} flags, ${threads} threads, ${mapped} mapped, ${process.argv.slice(2).join(' ')}`
 }
 
 say(state())
