@@ -71,7 +71,7 @@ export function dhtServices(
         // left open, kad-dht serves while this node has a public address and only asks while it has none
         ...(mode === 'auto' ? {} : { clientMode: mode === 'client' }),
       })
-      return tellingNews(create(components))
+      return tellingNews(create(components), components)
     },
     lanDht: (components) => {
       const create = kadDHT({
@@ -87,7 +87,7 @@ export function dhtServices(
       networkOf(kad).addEventListener('peer', (event) => {
         if (event instanceof CustomEvent) onNeighbours((event.detail as PeerInfo).multiaddrs)
       })
-      return tellingNews(kad)
+      return tellingNews(kad, components)
     },
   }
 }

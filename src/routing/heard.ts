@@ -5,7 +5,9 @@
 import { hash } from 'node:crypto'
 import {
   type PeerDiscoveryEvents,
+  type PeerId,
   type PeerInfo,
+  type PeerStore,
   peerDiscoverySymbol,
   TypedEventEmitter,
 } from '@libp2p/interface'
@@ -40,15 +42,27 @@ export class Heard {
   }
 }
 
-/** The same DHT, as one that tells libp2p news alone. */
-export function tellingNews(kad: KadDHT): KadDHT {
+export interface TellingComponents {
+  readonly peerId: PeerId
+  readonly peerStore: Pick<PeerStore, 'merge'>
+}
+
+/**
+ * The same DHT, as one that tells libp2p news alone. libp2p dates an address when it first hears of it, and once that is too long ago
+ * does not know it any more, though it is told again; so it drops what is too old before it is told.
+ */
+export function tellingNews(kad: KadDHT, { peerId, peerStore }: TellingComponents): KadDHT {
   const all = discoveryOf(kad)
   const news = new TypedEventEmitter<PeerDiscoveryEvents>()
   const heard = new Heard()
   all.addEventListener('peer', (event) => {
     if (!(event instanceof CustomEvent)) return
     const detail = event.detail as PeerInfo
-    if (heard.isNews(detail, performance.now())) news.safeDispatchEvent('peer', { detail })
+    if (peerId.equals(detail.id) || !heard.isNews(detail, performance.now())) return
+    peerStore
+      .merge(detail.id, {})
+      .catch(() => {})
+      .finally(() => news.safeDispatchEvent('peer', { detail }))
   })
   return Object.defineProperty(kad, peerDiscoverySymbol, { value: news })
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, it } from 'node:test'
+import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { create } from 'multiformats/hashes/digest'
 import { RAW, SHA2_256 } from '../../src/core/cid.ts'
+import { createPeer } from '../unit/routing-fake-dht.ts'
 import { find, RoutingNodes, until } from './routing-nodes.ts'
 
 const SOME = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
@@ -61,6 +63,26 @@ describe('routing over the local DHT alone', { timeout: 30_000 }, () => {
     }
     const writes = mock.calls.filter(({ arguments: [, { multiaddrs }] }) => multiaddrs !== undefined)
     assert.ok(writes.length <= 2 * others.length, `${writes.length} writes`)
+  })
+
+  it('knows an address for as long as it is told, two days and longer', async (t) => {
+    const { libp2p } = await nodes.start()
+    const dht: unknown = libp2p.services.lanDht
+    assert.ok(dht instanceof EventTarget)
+    const heard = await createPeer()
+    const address = multiaddr('/ip4/192.0.2.1/tcp/4141')
+    let hours = 0
+    for (const clock of [Date, performance]) {
+      const real = clock.now.bind(clock)
+      t.mock.method(clock, 'now', () => real() + hours * 3_600_000)
+    }
+    for (hours = 0; hours <= 100; hours += 20) {
+      dht.dispatchEvent(new CustomEvent('peer', { detail: { id: heard, multiaddrs: [address] } }))
+      await until(async () => {
+        const { addresses } = await libp2p.peerStore.get(heard).catch(() => ({ addresses: [] }))
+        return addresses.length === 1
+      })
+    }
   })
 
   it('makes newcomers and those around them meet, long after they started', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   type PeerDiscoveryEvents,
   type PeerInfo,
@@ -8,7 +9,7 @@ import {
 } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { multiaddr } from '@multiformats/multiaddr'
-import { Heard, tellingNews } from '../../src/routing/heard.ts'
+import { Heard, type TellingComponents, tellingNews } from '../../src/routing/heard.ts'
 import { createPeer } from './routing-fake-dht.ts'
 
 const [HERE, THERE] = [multiaddr('/ip4/192.0.2.1/tcp/1'), multiaddr('/ip4/192.0.2.2/tcp/1')]
@@ -37,16 +38,25 @@ describe('what libp2p is told of peers that a DHT hears of', () => {
     assert.deepEqual([heard.isNews(at(16_384), 0), heard.isNews(at(0), 0)], [false, true])
   })
 
-  it('goes another way than what the DHT itself hears', async () => {
+  it('goes another way than what the DHT itself hears, behind a look at how old it is', async () => {
     const kad = new TypedEventEmitter<PeerDiscoveryEvents>()
-    const dht = tellingNews(Object.assign(kad, { [peerDiscoverySymbol]: kad }) as unknown as KadDHT)
-    const heard: PeerInfo[] = []
-    const told: PeerInfo[] = []
-    kad.addEventListener('peer', ({ detail }) => void heard.push(detail))
+    const [self, id] = [await createPeer(), await createPeer()]
+    const order: string[] = []
+    const peerStore: TellingComponents['peerStore'] = {
+      merge: async (peer, data) => {
+        order.push(`merge ${peer.equals(id)} ${JSON.stringify(data)}`)
+        throw new Error('the store says nothing more')
+      },
+    }
+    const own = Object.assign(kad, { [peerDiscoverySymbol]: kad }) as unknown as KadDHT
+    const dht = tellingNews(own, { peerId: self, peerStore })
+    kad.addEventListener('peer', () => order.push('heard'))
     const discovery = Reflect.get(dht, peerDiscoverySymbol) as TypedEventEmitter<PeerDiscoveryEvents>
-    discovery.addEventListener('peer', ({ detail }) => void told.push(detail))
-    const detail = { id: await createPeer(), multiaddrs: [HERE] }
-    for (let at = 0; at < 3; at++) kad.safeDispatchEvent('peer', { detail })
-    assert.deepEqual([heard.length, told], [3, [detail]])
+    discovery.addEventListener('peer', ({ detail }) => order.push(`told ${detail.id.equals(id)}`))
+    for (const each of [id, self, id]) {
+      kad.safeDispatchEvent('peer', { detail: { id: each, multiaddrs: [HERE] } })
+      await turn()
+    }
+    assert.deepEqual(order, ['merge true {}', 'heard', 'told true', 'heard', 'heard'])
   })
 })
