@@ -18,33 +18,21 @@ test('a process that was started in the right way goes on', () => {
   assert.deepEqual(more, ['goes on'])
 })
 
+const asAnybodyWould = {
+  command: [process.execPath, CHILD, 'a', 'b'],
+  env: plain,
+  flags: 0,
+  threads: '16',
+  mapped: '131072',
+}
+
 const startedOtherwise = {
-  'as anybody would': {
-    command: [process.execPath, CHILD, 'a', 'b'],
-    env: plain,
-    flags: 0,
-    threads: '16',
-    mapped: '131072',
-  },
-  'without the environment': {
-    command: commandOf(CHILD, 'a', 'b'),
-    env: plain,
-    flags: 3,
-    threads: '16',
-    mapped: '131072',
-  },
-  'with threads of its own': {
-    command: [process.execPath, CHILD, 'a', 'b'],
-    env: { ...plain, UV_THREADPOOL_SIZE: '5' },
-    flags: 0,
-    threads: '5',
-    mapped: '131072',
-  },
+  'as anybody would': asAnybodyWould,
+  'without the environment': { ...asAnybodyWould, command: commandOf(CHILD, 'a', 'b'), flags: 3 },
+  'with threads of its own': { ...asAnybodyWould, env: { ...plain, UV_THREADPOOL_SIZE: '5' }, threads: '5' },
   'with a threshold of its own': {
-    command: [process.execPath, CHILD, 'a', 'b'],
+    ...asAnybodyWould,
     env: { ...plain, MALLOC_MMAP_THRESHOLD_: '7' },
-    flags: 0,
-    threads: '16',
     mapped: '7',
   },
 }
