@@ -17,9 +17,9 @@ const FLAGS = [
 const SETTINGS = {
   // threads that wait for the disk; Node has 4. Many small files are made durable together, a thread each
   UV_THREADPOOL_SIZE: '16',
-  // bytes from which on glibc gives a buffer a mapping of its own, which freeing it ends. Left alone it raises that to the largest
-  // that was freed, and blocks leave holes in a heap that does not shrink
-  MALLOC_MMAP_THRESHOLD_: '131072',
+  // bytes from which on glibc gives a buffer a mapping of its own, which freeing it ends: more than a block of 1 MiB, for which
+  // mappings cost too much. Left alone, glibc raises that to the largest that was freed, and the heap, which does not shrink, gets holes
+  MALLOC_MMAP_THRESHOLD_: '1114112',
 } as const
 
 /** The arguments of a Node that runs `script` in this way, with `environment`. */

@@ -14,7 +14,7 @@ const linesOf = ([node = '', ...args]: readonly string[], env: NodeJS.ProcessEnv
 test('a process that was started in the right way goes on', () => {
   const [before, after, ...more] = linesOf(commandOf(CHILD, 'a', 'b'), { ...environment(), ...plain })
   assert.equal(before, after)
-  assert.match(before ?? '', / 3 flags, 16 threads, 131072 mapped, a b$/)
+  assert.match(before ?? '', / 3 flags, 16 threads, 1114112 mapped, a b$/)
   assert.deepEqual(more, ['goes on'])
 })
 
@@ -23,7 +23,7 @@ const asAnybodyWould = {
   env: plain,
   flags: 0,
   threads: '16',
-  mapped: '131072',
+  mapped: '1114112',
 }
 
 const startedOtherwise = {
