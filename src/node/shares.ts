@@ -2,14 +2,13 @@
  * The life of every root on this node: which transfer runs for it, who is banned from it, whether it is
  * announced, and the steps between downloading, seeding, paused and damaged.
  */
-import { base32 } from 'multiformats/bases/base32'
-import { CID } from 'multiformats/cid'
 import type { Manifest } from '../content/manifest.ts'
 import { isTorrentRoot, parseCid, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { PeerKey, RootKey } from '../core/types.ts'
 import type { ShareRow, Store } from '../store/types.ts'
 import { parseInfoHash } from '../torrent/torrent-root.ts'
+import { Announcements, cidOf } from './announcements.ts'
 import { DiskWatch, type Watched } from './disk-watch.ts'
 import type { Readers } from './readers.ts'
 import type { RunningTransfer } from './running-transfer.ts'
@@ -22,9 +21,6 @@ import type { Traffic } from './traffic.ts'
 import { Transfer, type TransferRequest } from './transfer.ts'
 import type { BannedPeer, DiscoveryInfo, ShareInfo } from './types.ts'
 import type { WebSeeds } from './web-seeds.ts'
-
-/** File roots announced beside the root of a directory; each costs a lookup a day, and the root alone finds the tree. */
-const MOST_FILE_ROOTS = 10_000
 
 export interface SharesContext extends SearchContext {
   readonly store: Store
@@ -58,10 +54,12 @@ export class Shares {
   readonly #notices = new Map<RootKey, Set<NoticeListener>>()
   /** How many `get`s wait for each transfer; the last one that gives up pauses it. */
   readonly #waiting = new Map<RootKey, number>()
+  readonly #announcements: Announcements
   readonly #disk: DiskWatch
 
   constructor(context: SharesContext) {
     this.#context = context
+    this.#announcements = new Announcements(context)
     context.store.onDamage((root) => this.#onDamage(root))
     this.#disk = new DiskWatch({
       downloads: () => [...this.#transfers.values()].map((transfer) => this.#watched(transfer)),
@@ -182,7 +180,7 @@ export class Shares {
   }
 
   async pause(root: RootKey): Promise<void> {
-    const { store, driver, routing } = this.#context
+    const { store, driver } = this.#context
     const progress = this.#transfers.get(root)?.progress
     const kept = progress && { keptBytes: progress.have, keptPieces: progress.pieces.have }
     if (store.share(root) !== undefined) await store.update(root, { paused: true, ...kept })
@@ -191,7 +189,7 @@ export class Shares {
       new ShareError('INTERRUPTED', 'the download was paused', `\`share resume ${root}\` goes on`),
     )
     driver.close(root)
-    await routing.withdraw(cidOf(root))
+    await this.#announcements.withdraw(root)
     this.#context.onChange(root)
   }
 
@@ -208,7 +206,7 @@ export class Shares {
   }
 
   async remove(root: RootKey): Promise<void> {
-    const { store, driver, routing, traffic } = this.#context
+    const { store, driver, traffic } = this.#context
     await this.#stopTransfer(
       root,
       new ShareError('INTERRUPTED', 'the share was removed', 'get it again if that was a mistake'),
@@ -216,7 +214,7 @@ export class Shares {
     driver.close(root)
     traffic.forget(root)
     this.#banned.delete(root)
-    await routing.withdraw(cidOf(root))
+    await this.#announcements.withdraw(root)
     await store.remove(root)
     this.#context.onChange(root)
   }
@@ -225,26 +223,11 @@ export class Shares {
 
   /** Tells peers that wait for it, and the DHTs, in the background: the root at once, then the files below it. */
   announce(root: RootKey): void {
-    void Promise.all([this.#context.bitswap.onServed(cidOf(root)), this.#announceAll(root)]).catch(
-      (thrown: unknown) => this.#context.log(`announce ${root}: ${ShareError.from(thrown).message}`),
+    const { bitswap, log, onChange } = this.#context
+    const announced = this.#announcements.announce(root, () => onChange(root))
+    void Promise.all([bitswap.onServed(cidOf(root)), announced]).catch((thrown: unknown) =>
+      log(`announce ${root}: ${ShareError.from(thrown).message}`),
     )
-  }
-
-  async #announceAll(root: RootKey): Promise<void> {
-    const { routing, store } = this.#context
-    await routing.announce(cidOf(root))
-    this.#context.onChange(root)
-    // what is one file is its own root
-    if ((store.share(root)?.entries ?? 0) <= 1) return
-    const manifest = await store.manifest(root)
-    const files = manifest?.entries.flatMap((entry) => (entry.kind === 'file' ? [entry.cid] : [])) ?? []
-    const cids = files.slice(0, MOST_FILE_ROOTS)
-    await routing.announceMany(cids, () => this.#isGivenOut(root))
-  }
-
-  #isGivenOut(root: RootKey): boolean {
-    const row = this.#context.store.share(root)
-    return row?.phase === 'complete' && !row.paused && row.damaged.length === 0
   }
 
   ban(root: RootKey, banned: BannedPeer): void {
@@ -324,13 +307,11 @@ export class Shares {
   #onDamage(root: RootKey): void {
     const damaged = (this.#context.store.share(root)?.damaged.length ?? 0) > 0
     this.#context.driver.close(root)
-    if (damaged) void this.#context.routing.withdraw(cidOf(root))
+    if (damaged) void this.#announcements.withdraw(root)
     else this.announce(root)
     this.#context.onChange(root)
   }
 }
-
-const cidOf = (root: RootKey): CID => CID.parse(root, base32)
 
 /** Whoever waited left; a daemon that stops goes on with the download when it runs again. */
 function givenUp(signal: AbortSignal | undefined): boolean {
