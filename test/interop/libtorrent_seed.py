@@ -1,6 +1,6 @@
 """
 Seeds a torrent on loopback until stdin ends: `python3 libtorrent_seed.py TORRENT DIRECTORY [BYTES_A_SECOND]`. Prints its port, and
-for each line and at the end how many bytes of content it has sent.
+for each line and at the end how many bytes of content it has sent, and how many of anything.
 """
 
 import json
@@ -38,8 +38,9 @@ def report():
         session.wait_for_alert(1000)
         for alert in session.pop_alerts():
             if isinstance(alert, lt.session_stats_alert):
-                sent = alert.values["net.sent_payload_bytes"]
-    print(json.dumps({"version": lt.__version__, "bytes": sent}), flush=True)
+                sent = alert.values
+    content, everything = sent["net.sent_payload_bytes"], sent["net.sent_bytes"]
+    print(json.dumps({"version": lt.__version__, "bytes": content, "everything": everything}), flush=True)
 
 
 for _ in sys.stdin:

@@ -201,8 +201,8 @@ async function converse(t: TestContext, version: 'v1' | 'v2' | 'hybrid'): Promis
     wire.end()
     seeder.stdin.end()
     const sent = JSON.parse(String((await once(seeder.stdout, 'data'))[0]))
-    t.diagnostic(`libtorrent ${sent.version} sent ${sent.bytes} bytes`)
-    assert.ok(sent.bytes > 0)
+    t.diagnostic(`libtorrent ${sent.version} sent ${sent.everything} bytes`)
+    assert.ok(sent.everything > 0)
   } finally {
     seeder.stdin.end()
   }
