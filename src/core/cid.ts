@@ -76,9 +76,13 @@ export function rootKeyOf(cid: CID): RootKey {
   return rootKey(cid.toV1().toString(base32))
 }
 
+export function cidOf(root: RootKey): CID {
+  return CID.parse(root, base32)
+}
+
 /** Whether it stands for a torrent whose content has no CID yet: the CID of its info dictionary. */
 export function isTorrentRoot(root: RootKey): boolean {
-  return CID.parse(root, base32).code === TORRENT_INFO
+  return cidOf(root).code === TORRENT_INFO
 }
 
 /** A block's identity as a map key: its multihash, so that CIDs of one block that differ in version or codec meet. */

@@ -2,12 +2,12 @@
  * What the DHTs are told of: the roots of the shares that are given out, and of the files below them. A file may be in several
  * shares, or be one itself, so its record is withdrawn with the last of them.
  */
-import { base32 } from 'multiformats/bases/base32'
-import { CID } from 'multiformats/cid'
-import { blockKey } from '../core/cid.ts'
+import type { CID } from 'multiformats/cid'
+import { blockKey, cidOf } from '../core/cid.ts'
 import type { BlockKey, RootKey } from '../core/types.ts'
 import type { Routing } from '../routing/routing.ts'
 import type { Store } from '../store/types.ts'
+import { isServed } from './seeding.ts'
 
 /** File roots announced beside the root of a directory; each costs a lookup a day, and the root alone finds the tree. */
 const MOST_FILE_ROOTS = 10_000
@@ -72,9 +72,6 @@ export class Announcements {
   }
 
   #isGivenOut(root: RootKey): boolean {
-    const row = this.#context.store.share(root)
-    return this.#told.has(root) && row?.phase === 'complete' && !row.paused && row.damaged.length === 0
+    return this.#told.has(root) && isServed(this.#context.store.share(root))
   }
 }
-
-export const cidOf = (root: RootKey): CID => CID.parse(root, base32)

@@ -2,13 +2,13 @@
  * Which roots this node seeds: complete shares that are neither paused nor damaged, and what lies inside of them, for
  * the root of a file or directory in a share is a root itself. A swarm is opened when somebody first asks for it.
  */
-import { base32 } from 'multiformats/bases/base32'
-import { CID } from 'multiformats/cid'
+import type { CID } from 'multiformats/cid'
 import type { Manifest } from '../content/manifest.ts'
 import { walkManifest } from '../content/walk.ts'
+import { cidOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { RootKey } from '../core/types.ts'
-import type { Store } from '../store/types.ts'
+import type { ShareRow, Store } from '../store/types.ts'
 import type { OpenSwarms } from './open-swarms.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
 
@@ -44,7 +44,7 @@ export class Seeding {
 
   #isServed(root: RootKey): boolean {
     const row = this.#context.store.share(root)
-    return row?.phase === 'complete' && !row.paused && row.damaged.length === 0
+    return isServed(row)
   }
 
   async #once(root: RootKey, open: () => Promise<boolean>): Promise<boolean> {
@@ -99,7 +99,7 @@ export class Seeding {
       if (block === undefined) throw new ShareError('NOT_FOUND', `${cid} is not here`, 'get it first')
       return block
     }
-    const cid = CID.parse(root, base32)
+    const cid = cidOf(root)
     if ((await store.blockSize(cid)) === undefined) return undefined
     const { manifest, events } = walkManifest(cid, { fetchNode })
     try {
@@ -121,4 +121,9 @@ export class Seeding {
     driver.close(idle.root)
     return true
   }
+}
+
+/** Complete and given to others: neither paused nor damaged. */
+export function isServed(row: ShareRow | undefined): row is ShareRow {
+  return row?.phase === 'complete' && !row.paused && row.damaged.length === 0
 }

@@ -20,7 +20,7 @@ import { readInfo } from '../torrent/read-info.ts'
 import type { KnownTorrent, TorrentHandle, TorrentSource } from '../torrent/tcp/known-torrent.ts'
 import { manifestSpace, type Wrapping } from '../torrent/tcp/piece-space.ts'
 import type { WrittenInfo } from '../torrent/write-info.ts'
-import type { Seeding } from './seeding.ts'
+import { isServed, type Seeding } from './seeding.ts'
 import { type TorrentShares, type TorrentWire, UNKNOWN_LEFT } from './torrent-wire.ts'
 import type { Torrents } from './torrents.ts'
 
@@ -300,10 +300,6 @@ function wrappingIn({ pieces }: Manifest): (piece: number) => Wrapping | undefin
 
 function filesOf({ entries }: Manifest): Set<string> {
   return new Set(entries.flatMap(({ kind, path }) => (kind === 'file' ? [path] : [])))
-}
-
-function isServed(row: ShareRow | undefined): row is ShareRow {
-  return row?.phase === 'complete' && !row.paused && row.damaged.length === 0
 }
 
 /** All by which a share may be called. */

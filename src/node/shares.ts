@@ -3,12 +3,12 @@
  * announced, and the steps between downloading, seeding, paused and damaged.
  */
 import type { Manifest } from '../content/manifest.ts'
-import { isTorrentRoot, parseCid, rootKeyOf } from '../core/cid.ts'
+import { cidOf, isTorrentRoot, parseCid, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { PeerKey, RootKey } from '../core/types.ts'
 import type { ShareRow, Store } from '../store/types.ts'
 import { parseInfoHash } from '../torrent/torrent-root.ts'
-import { Announcements, cidOf } from './announcements.ts'
+import { Announcements } from './announcements.ts'
 import { DiskWatch, type Watched } from './disk-watch.ts'
 import type { Readers } from './readers.ts'
 import type { RunningTransfer } from './running-transfer.ts'
