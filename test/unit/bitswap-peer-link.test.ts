@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
+import { blockKey } from '../../src/core/cid.ts'
 import { millis, peerKey } from '../../src/core/types.ts'
 import { FrameDecoder } from '../../src/exchange/bitswap/framing.ts'
 import { decodeMessage } from '../../src/exchange/bitswap/message.ts'
@@ -93,6 +94,27 @@ describe('what goes to a peer', () => {
     link.tellWants()
     await settled()
     assert.deepEqual(heard(stream(0)), ['full, want-block 1, want-have 2, have 8, lack 9'])
+  })
+
+  it('is wants one by one, and together while the peer has sixteen blocks to send', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    const { link, stream, want } = bench()
+    const blocks = [...Array(16).keys()]
+    want(...blocks)
+    await settled()
+    want(16)
+    await settled()
+    want(17, 18)
+    await settled()
+    assert.equal(heard(stream(0)).length, 1, 'sixteen are told')
+    mock.timers.tick(10)
+    await settled()
+    assert.deepEqual(heard(stream(0)).slice(1), ['want-block 16, want-block 17, want-block 18'])
+    for (const at of blocks) link.wants.settle(blockKey(cid(at)))
+    want(19)
+    await settled()
+    assert.deepEqual(heard(stream(0)).slice(2), ['want-block 19'], 'three are told')
+    mock.timers.reset()
   })
 
   it('is blocks on a stream of their own', async () => {

@@ -22,8 +22,11 @@ export interface NamedBlock {
   readonly data: Uint8Array
 }
 
+/** Bytes that are hashed in less time than it takes to hand them to another thread and back. */
+const SMALL = 64 << 10
+
 /**
- * The blocks of one frame under their CIDs. One that is alone there, as kubo sends all large ones, is left to `hashBlock`;
+ * The blocks of one frame under their CIDs. A large one that is alone there, as kubo sends them, is left to `hashBlock`;
  * those that share a frame share its buffer, so they are hashed here.
  * @throws MalformedMessage
  */
@@ -31,8 +34,9 @@ export function nameBlocks(
   blocks: readonly PrefixedBlock<ArrayBuffer>[],
   hashBlock: HashBlock,
 ): Promise<NamedBlock[]> {
-  const hashed = blocks.length === 1 ? hashBlock : hashHere
-  return Promise.all(blocks.map((block) => nameBlock(block, hashed)))
+  const [first] = blocks
+  const away = blocks.length === 1 && first !== undefined && first.data.byteLength > SMALL
+  return Promise.all(blocks.map((block) => nameBlock(block, away ? hashBlock : hashHere)))
 }
 
 async function nameBlock(

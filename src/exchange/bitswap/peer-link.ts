@@ -20,6 +20,12 @@ export const BITSWAP_100 = '/ipfs/bitswap/1.0.0'
 /** Small blocks are gathered into messages of about this size. */
 const GATHERED_BYTES = 128 << 10
 
+/**
+ * What we want is gathered for so long, in ms, while the peer has enough to send. One want after another makes it answer with one small
+ * block after another, each in a stream of its own; kubo gathers its own wants for 1 to 20 ms.
+ */
+const GATHER_MS = 10
+
 /** Presences in one message: as many as there are entries in a want message. */
 const MOST_PRESENCES = 256
 
@@ -66,6 +72,8 @@ export class PeerLink {
   #outgoing: Outgoing[] = []
   /** Taken from the queue and not known to have left. */
   #leaving: Outgoing[] = []
+  /** Until what is wanted is told. */
+  #gathering: NodeJS.Timeout | undefined
   #failures = 0
   #closed = false
 
@@ -91,7 +99,15 @@ export class PeerLink {
 
   /** Call after a change to `wants`. */
   tellWants(): void {
-    if (this.wants.pending) this.#control.wake()
+    if (!this.wants.pending) return
+    if (this.wants.mayGather) this.#gathering ??= setTimeout(() => this.#tellGathered(), GATHER_MS)
+    else this.#tellGathered()
+  }
+
+  #tellGathered(): void {
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
+    this.#control.wake()
   }
 
   /** Answers a question. Dropped where too many wait already. */
@@ -121,6 +137,7 @@ export class PeerLink {
 
   close(): void {
     this.#closed = true
+    clearTimeout(this.#gathering)
     this.#control.close()
     this.#data.close()
     this.#abandonBlocks()

@@ -10,6 +10,9 @@ import type { WantEntry, WantKind } from './message.ts'
 /** Entries in one message: 256 of some 50 bytes keep it under kubo's target of 16 KiB. */
 const MOST_ENTRIES = 256
 
+/** Blocks that a peer was told to send and has not sent: with so many, what is told to it next does not make it wait. */
+const ENOUGH_TOLD = 16
+
 /**
  * Wants of the past that are remembered: a cancelled one's block may be on its way already, an answered one's
  * come twice after the list was told again.
@@ -25,6 +28,8 @@ export class Wants {
   readonly #wants = new Map<BlockKey, Want>()
   readonly #untold = new Map<BlockKey, WantEntry>()
   readonly #past = new Set<BlockKey>()
+  /** Wants for blocks, told or not. */
+  #blocks = 0
   /** The peer's idea of the list is unknown: a new connection, or a broken stream. */
   #fresh = true
 
@@ -32,6 +37,7 @@ export class Wants {
   want(cid: CID, kind: WantKind): void {
     const key = blockKey(cid)
     if (this.#wants.get(key)?.kind === 'block') return
+    if (kind === 'block') this.#blocks++
     this.#wants.set(key, { cid, kind })
     this.#untold.set(key, { cid, kind, cancel: false, sendDontHave: true })
   }
@@ -45,7 +51,7 @@ export class Wants {
 
   cancel(cid: CID): void {
     const key = blockKey(cid)
-    if (!this.#wants.delete(key)) return
+    if (!this.#forget(key)) return
     this.#remember(key)
     this.#untold.set(key, { cid, kind: 'block', cancel: true, sendDontHave: false })
   }
@@ -57,7 +63,12 @@ export class Wants {
 
   /** Whether blocks are to come; a question may stand for long. */
   get awaitsBlocks(): boolean {
-    return [...this.#wants.values()].some(({ kind }) => kind === 'block')
+    return this.#blocks > 0
+  }
+
+  /** Whether the peer has enough to send for now, so that what is new may be gathered. */
+  get mayGather(): boolean {
+    return this.#blocks - this.#untold.size >= ENOUGH_TOLD
   }
 
   kind(key: BlockKey): WantKind | undefined {
@@ -66,7 +77,7 @@ export class Wants {
 
   /** The peer has answered, and by that forgotten the want: nothing to tell it. */
   settle(key: BlockKey): void {
-    if (this.#wants.delete(key)) this.#remember(key)
+    if (this.#forget(key)) this.#remember(key)
     this.#untold.delete(key)
   }
 
@@ -94,6 +105,11 @@ export class Wants {
     this.#untold.clear()
     for (const [key, { cid, kind }] of this.#wants)
       this.#untold.set(key, { cid, kind, cancel: false, sendDontHave: true })
+  }
+
+  #forget(key: BlockKey): boolean {
+    if (this.#wants.get(key)?.kind === 'block') this.#blocks--
+    return this.#wants.delete(key)
   }
 
   #remember(key: BlockKey): void {
