@@ -19,6 +19,7 @@ import { listenError } from './listen-error.ts'
 import { Neighbours } from './neighbours.ts'
 import { publicInterfaces } from './public-interfaces.ts'
 import { socketTls } from './socket-tls.ts'
+import { thriftyPeerStore } from './thrifty-peer-store.ts'
 import { thriftyYamux } from './thrifty-yamux.ts'
 import { ADDRESS_DIAL_MS, AddressOrder, DIAL_MS } from './ways-in/address-order.ts'
 import { leadsHere } from './ways-in/own-door.ts'
@@ -114,6 +115,7 @@ export async function createLibp2pNode(options: Libp2pOptions): Promise<Reachabl
         identifyPush: identifyPush(),
         ping: ping(PING),
         publicInterfaces,
+        thriftyPeerStore,
         staggeredDials,
         ...(config['discovery.mdns'] ? { mdns: dialingMdns(vouch) } : {}),
         delegatedPeerRouting: () => options.delegated.service(),
