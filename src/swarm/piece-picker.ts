@@ -64,10 +64,11 @@ export class PiecePicker {
     if (buckets !== undefined) this.#insert(buckets, piece)
   }
 
-  /** The rarest piece that `accepts`, any of those equally rare, or undefined. */
-  pick(accepts: (piece: number) => boolean): number | undefined {
+  /** The rarest piece that `accepts`, any of those equally rare, or undefined. `known`: not of those that nobody is known to have. */
+  pick(accepts: (piece: number) => boolean, known = false): number | undefined {
     this.#buckets ??= this.#filled()
-    for (const bucket of this.#buckets) {
+    for (let peers = known && this.#rarest ? 1 : 0; peers < this.#buckets.length; peers++) {
+      const bucket = this.#buckets[peers] ?? []
       if (bucket.length === 0) continue
       const from = this.#prng.below(bucket.length)
       for (let at = 0; at < bucket.length; at++) {

@@ -107,7 +107,8 @@ export class Pulling {
       if (picker.includes(piece) && this.#mayAsk(peer, piece, now)) return piece
       peer.suggested.delete(piece)
     }
-    return picker.pick((candidate) => this.#mayAsk(peer, candidate, now))
+    // what it was not asked about yet is most of a large share
+    return picker.pick((candidate) => this.#mayAsk(peer, candidate, now), peer.answered)
   }
 
   #mayAsk(peer: SwarmPeer, piece: number, now: Millis): boolean {

@@ -47,6 +47,19 @@ describe('the piece picker', () => {
     )
   })
 
+  it('passes over what nobody is known to have, without looking at it', () => {
+    const looked: number[] = []
+    const none = (piece: number): boolean => {
+      looked.push(piece)
+      return false
+    }
+    picture('00201').pick(none, true)
+    assert.deepEqual(looked, [4, 2])
+    looked.length = 0
+    picture('00201', { rarest: false }).pick(none, true)
+    assert.deepEqual(looked.toSorted(), [0, 1, 2, 3, 4], 'where all are alike, it is not known')
+  })
+
   it('follows what peers gain and lose, for removed pieces too', () => {
     const picker = picture('012')
     for (let times = 3; times > 0; times--) picker.count(0, 1)
