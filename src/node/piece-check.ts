@@ -4,9 +4,11 @@
  */
 import { availableParallelism } from 'node:os'
 import { Calls } from '../content/hashing/calls.ts'
+import { Gathering } from '../content/hashing/gathering.ts'
+import { LANES } from '../content/hashing/lanes.ts'
 import { printable } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
-import { DIGEST_THREAD, type PieceDigest, type PieceJob } from '../torrent/digesting.ts'
+import { DIGEST_THREAD, type DigestThread, type PieceDigest, type PieceJob } from '../torrent/digesting.ts'
 import { SHA1_BYTES, type TorrentFile, type TorrentInfo } from '../torrent/info.ts'
 import { HASH_BYTES, hashAt } from '../torrent/merkle.ts'
 import { type TorrentSpace, zerosBehind } from '../torrent/torrent-space.ts'
@@ -16,8 +18,15 @@ const MOST_THREADS = 2
 /** Bytes that wait for a thread before there is another one: most downloads are slower than one hashes, and a start costs time. */
 const WORTH_ANOTHER = 16 << 20
 
+/** Bytes of a piece that may wait for three others: they lie in memory meanwhile. */
+const MOST_WAITING = 2 << 20
+
 /** Ms without a piece until the threads end. */
 const IDLE_MS = 10_000
+
+interface Asked extends PromiseWithResolvers<PieceDigest> {
+  readonly job: PieceJob
+}
 
 export interface CheckedPiece {
   /** The bytes that were given; their buffer was away meanwhile. */
@@ -28,7 +37,8 @@ export interface CheckedPiece {
 export class PieceCheck {
   readonly #space: TorrentSpace
   readonly #layers: ReadonlyMap<string, Uint8Array>
-  #threads: Calls<PieceJob, PieceDigest>[] = []
+  readonly #gathering = new Gathering<Asked>((asked) => void this.#digestAll(asked))
+  #threads: DigestThread[] = []
   #idle: NodeJS.Timeout | undefined
 
   /** @param layers of v2, by their file's root in hex; a file whose layer is missing is checked by SHA-1 alone */
@@ -67,24 +77,36 @@ export class PieceCheck {
     for (const thread of this.#threads.splice(0)) void thread.end()
   }
 
-  async #digest(job: PieceJob): Promise<PieceDigest> {
+  #digest(job: PieceJob): Promise<PieceDigest> {
+    const asked: Asked = { job, ...Promise.withResolvers<PieceDigest>() }
+    const { pieceLength } = this.#space.info
+    this.#gathering.add(asked, job.size === pieceLength && pieceLength <= MOST_WAITING)
+    return asked.promise
+  }
+
+  async #digestAll(asked: readonly Asked[]): Promise<void> {
     clearTimeout(this.#idle)
-    const thread = this.#thread()
+    const jobs = asked.map(({ job }) => job)
     try {
-      return await thread.ask(job, [job.buffer.buffer])
-    } finally {
-      if (this.#threads.every(({ pending }) => pending === 0))
-        this.#idle = setTimeout(() => this.end(), IDLE_MS).unref()
+      const digests = await this.#thread().ask(
+        jobs,
+        jobs.map(({ buffer }) => buffer.buffer),
+      )
+      for (const [at, digest] of digests.entries()) asked[at]?.resolve(digest)
+    } catch (thrown) {
+      for (const { reject } of asked) reject(thrown)
     }
+    if (this.#threads.every(({ pending }) => pending === 0))
+      this.#idle = setTimeout(() => this.end(), IDLE_MS).unref()
   }
 
   /** The one with the least to do; another one where all have much to do. */
-  #thread(): Calls<PieceJob, PieceDigest> {
+  #thread(): DigestThread {
     const most = Math.max(1, Math.min(MOST_THREADS, availableParallelism()))
     const idlest = this.#threads.toSorted((one, other) => one.pending - other.pending)[0]
-    const waiting = (idlest?.pending ?? 0) * this.#space.info.pieceLength
+    const waiting = (idlest?.pending ?? 0) * LANES * this.#space.info.pieceLength
     if (idlest !== undefined && (waiting < WORTH_ANOTHER || this.#threads.length >= most)) return idlest
-    const thread = new Calls<PieceJob, PieceDigest>(DIGEST_THREAD)
+    const thread: DigestThread = new Calls(DIGEST_THREAD)
     this.#threads.push(thread)
     return thread
   }

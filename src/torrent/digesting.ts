@@ -46,6 +46,9 @@ export interface PieceDigest {
   readonly buffer: Uint8Array<ArrayBuffer>
 }
 
+/** A thread that digests up to four pieces at once: it takes less time than one after the other. */
+export type DigestThread = Calls<readonly PieceJob[], readonly PieceDigest[]>
+
 export const DIGEST_THREAD: URL = threadBeside(import.meta.url, 'digest-thread')
 
 /** More threads than this would wait for the disk. */
@@ -72,7 +75,7 @@ export async function digestPieces(options: DigestingOptions): Promise<PieceDige
 
 class Digesting {
   readonly #options: DigestingOptions
-  readonly #threads: readonly Calls<PieceJob, PieceDigest>[]
+  readonly #threads: readonly DigestThread[]
   readonly #sha1s: Uint8Array
   readonly #hashes: Uint8Array
   /** Pieces whose digests are here, and those of them that are kept. */
@@ -147,7 +150,7 @@ class Digesting {
     const tree = trees && file !== undefined ? { size: file.size, pieceLength } : undefined
     const thread = this.#threads[this.#handedOver % this.#threads.length]
     if (thread === undefined) throw new RangeError('there are no threads')
-    const digest = thread.ask({ buffer, size, zeros, file: tree }, [buffer.buffer])
+    const digest = digestAlone(thread, { buffer, size, zeros, file: tree })
     // it may fail while nobody waits for it yet
     digest.catch(() => {})
     this.#running.push(digest)
@@ -181,6 +184,12 @@ class Digesting {
       hashes: this.#options.trees ? this.#hashes.subarray(0, this.#done * HASH_BYTES) : this.#hashes,
     })
   }
+}
+
+async function digestAlone(thread: DigestThread, job: PieceJob): Promise<PieceDigest> {
+  const [digest] = await thread.ask([job], [job.buffer.buffer])
+  if (digest === undefined) throw new RangeError('the thread has given no digest')
+  return digest
 }
 
 function changed(file: Placed): ShareError {

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test'
 import { CHUNK_BYTES, chunkOf, FileHasher, type KnownDigests } from '../../src/content/hashing/files.ts'
 import { Lanes } from '../../src/content/hashing/lanes.ts'
 import { PieceHasher } from '../../src/content/hashing/pieces.ts'
+import { SHA1 } from '../../src/content/hashing/sha1-code.ts'
 import { importPath } from '../../src/content/import.ts'
 import { seededBytes, temporary } from './content-trees.ts'
 
@@ -43,6 +44,25 @@ describe('four lanes', () => {
   test('take whole blocks only', () => {
     for (const length of [1, 63, 65]) assert.throws(() => lanes.digests(length, () => true), RangeError)
   })
+})
+
+describe('four lanes of SHA-1', () => {
+  const lanes = new Lanes(SHA1)
+
+  for (const length of [64, 16_384, 65_600, CHUNK_BYTES]) {
+    test(`make the digests of four messages of ${length} bytes, again and again`, () => {
+      for (const seed of ['one', 'two']) {
+        const messages = bytes(4 * length, seed)
+        const four = [0, 1, 2, 3].map((at) => messages.subarray(at * length, (at + 1) * length))
+        const expected = four.map((message) => hash('sha1', message, 'buffer'))
+        assert.deepEqual(lanes.digestsOf(four), Buffer.concat(expected))
+        assert.deepEqual(
+          lanes.digestsOf(four.slice(0, 3)).subarray(0, 60),
+          Buffer.concat(expected.slice(0, 3)),
+        )
+      }
+    })
+  }
 })
 
 describe('the threads that hash', () => {

@@ -28,10 +28,10 @@ function attempted<A>(answer: () => A): Answer<A> {
 }
 
 /** In the thread: moves what it is asked with back to who asked, with the answer. */
-export function answeringWith<Q, A>(answer: (question: Q) => A, moved: (answer: A) => ArrayBuffer): void {
+export function answeringWith<Q, A>(answer: (question: Q) => A, moved: (answer: A) => ArrayBuffer[]): void {
   parentPort?.on('message', (question: Q) => {
     const value = answer(question)
-    reply(value, [moved(value)])
+    reply(value, moved(value))
   })
 }
 

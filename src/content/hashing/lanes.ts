@@ -2,7 +2,8 @@
  * Four messages of equal length hashed at once, in the memory of a WebAssembly instance: a stretch of each at a time, which
  * stays in the processor's cache.
  */
-import { LANES, ROUNDS, sha256Code } from './sha256-code.ts'
+import { LANES } from './lane-code.ts'
+import { SHA256 } from './sha256-code.ts'
 
 /** As much of the API as is used here; the types for Node leave it to those for browsers. */
 declare const WebAssembly: {
@@ -13,7 +14,21 @@ declare const WebAssembly: {
 
 export { LANES }
 
+/** A hash of blocks of 64 bytes, whose digest is its state. */
+export interface LaneHash {
+  /** At most 80. */
+  readonly constants: readonly number[]
+  /** What it begins with, at most 8 words. */
+  readonly state: readonly number[]
+  readonly code: () => Uint8Array<ArrayBuffer>
+}
+
+/** Of SHA-256. */
 export const DIGEST_BYTES = 32
+
+/** Four lanes take as long as two and a half messages one after the other, however many of them are in use. */
+export const WORTH_LANES = 3
+
 const BLOCK_BYTES = 64
 const PAGE_BYTES = 65_536
 
@@ -22,7 +37,7 @@ const STRETCH_BYTES = PAGE_BYTES
 
 /** Where things lie in the memory; stretches begin with the second page. */
 const CONSTANTS_AT = 0
-const STATE_AT = CONSTANTS_AT + ROUNDS * 16
+const STATE_AT = CONSTANTS_AT + 80 * 16
 const PADDING_AT = STATE_AT + 8 * 16
 
 type Run = (constants: number, state: number, ...messagesAndBlocks: number[]) => void
@@ -30,24 +45,25 @@ type Run = (constants: number, state: number, ...messagesAndBlocks: number[]) =>
 export class Lanes {
   /** Room for a stretch of each message, one after the other. */
   readonly #stretches: Uint8Array<ArrayBuffer>
+  readonly #state: readonly number[]
   readonly #words: Uint32Array
   readonly #padding: DataView
   readonly #run: Run
 
-  constructor() {
+  constructor({ constants, state, code }: LaneHash = SHA256) {
+    this.#state = state
     const pages = 1 + Math.ceil((LANES * STRETCH_BYTES) / PAGE_BYTES)
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    const module = new WebAssembly.Module(sha256Code())
+    const module = new WebAssembly.Module(code())
     this.#run = new WebAssembly.Instance(module, { host: { memory } }).exports.run
     this.#words = new Uint32Array(memory.buffer, 0, PAGE_BYTES / 4)
     this.#stretches = new Uint8Array(memory.buffer, PAGE_BYTES, LANES * STRETCH_BYTES)
-    for (let round = 0; round < ROUNDS; round++)
-      this.#setAll(CONSTANTS_AT + round * 16, CUBE_ROOTS[round] ?? 0)
+    for (const [at, word] of constants.entries()) this.#setAll(CONSTANTS_AT + at * 16, word)
     this.#padding = new DataView(memory.buffer, PADDING_AT, BLOCK_BYTES)
   }
 
   /**
-   * The SHA-256 digests of four messages of so many bytes, one after the other.
+   * The digests of four messages of so many bytes, one after the other.
    * @param fill puts the bytes of one of them, from `at` on, where they are hashed; false where there are none
    * @returns undefined where there were none
    * @throws RangeError unless the messages are of whole blocks of 64 bytes
@@ -57,7 +73,7 @@ export class Lanes {
     fill: (lane: number, at: number, into: Uint8Array<ArrayBuffer>) => boolean,
   ): Buffer | undefined {
     if (length % BLOCK_BYTES !== 0) throw new RangeError(`messages of ${length} bytes`)
-    for (const [at, word] of SQUARE_ROOTS.entries()) this.#setAll(STATE_AT + at * 16, word)
+    for (const [at, word] of this.#state.entries()) this.#setAll(STATE_AT + at * 16, word)
     const starts = Array.from({ length: LANES }, (_, lane) => lane * STRETCH_BYTES)
     const addresses = starts.map((start) => PAGE_BYTES + start)
     for (let at = 0; at < length; at += STRETCH_BYTES) {
@@ -68,11 +84,23 @@ export class Lanes {
     }
     this.#pad(length)
     this.#run(CONSTANTS_AT, STATE_AT, PADDING_AT, PADDING_AT, PADDING_AT, PADDING_AT, 1)
-    const digests = Buffer.alloc(LANES * DIGEST_BYTES)
+    const words = this.#state.length
+    const digests = Buffer.alloc(LANES * words * 4)
     for (let lane = 0; lane < LANES; lane++)
-      for (let at = 0; at < 8; at++)
-        digests.writeUInt32BE(this.#words[STATE_AT / 4 + at * 4 + lane] ?? 0, lane * DIGEST_BYTES + at * 4)
+      for (let at = 0; at < words; at++)
+        digests.writeUInt32BE(this.#words[STATE_AT / 4 + at * 4 + lane] ?? 0, (lane * words + at) * 4)
     return digests
+  }
+
+  /** The digests of up to four messages of one length, one after the other; what follows them stands for nothing. */
+  digestsOf(messages: readonly Uint8Array[]): Buffer {
+    const digests = this.digests(messages[0]?.length ?? 0, (lane, at, into) => {
+      const message = messages[lane]
+      // a lane that nobody needs hashes what lies in it
+      if (message !== undefined) into.set(message.subarray(at, at + into.length))
+      return true
+    })
+    return digests ?? Buffer.alloc(0)
   }
 
   #setAll(byte: number, word: number): void {
@@ -84,19 +112,4 @@ export class Lanes {
     this.#padding.setUint8(0, 0x80)
     this.#padding.setBigUint64(BLOCK_BYTES - 8, 8n * BigInt(length))
   }
-}
-
-/** The first 32 bits of the fractional parts of roots of the first primes (FIPS 180-4, sections 4.2.2 and 5.3.3). */
-const CUBE_ROOTS = primes(ROUNDS).map((prime) => fraction(Math.cbrt(prime)))
-const SQUARE_ROOTS = primes(8).map((prime) => fraction(Math.sqrt(prime)))
-
-function fraction(root: number): number {
-  return Math.floor((root - Math.floor(root)) * 2 ** 32) >>> 0
-}
-
-function primes(count: number): number[] {
-  const found: number[] = []
-  for (let one = 2; found.length < count; one++)
-    if (found.every((prime) => one % prime !== 0)) found.push(one)
-  return found
 }

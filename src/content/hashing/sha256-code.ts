@@ -1,115 +1,22 @@
-/**
- * SHA-256 (FIPS 180-4) of four messages at once, a lane of a vector each, as WebAssembly. One message alone is a chain
- * of steps that wait for each other; four side by side keep the processor busy, at one and a half times the bytes.
- */
-import {
-  type Code,
-  I32,
-  I32_ADD,
-  I32_SUB,
-  I32X4_ADD,
-  I32X4_SHL,
-  I32X4_SHR_U,
-  i32Const,
-  localGet,
-  localSet,
-  loopWhile,
-  moduleOf,
-  shuffle,
-  V128_BITSELECT,
-  V128_OR,
-  V128_XOR,
-  v128Load,
-  v128Store,
-} from './wasm.ts'
+/** SHA-256 (FIPS 180-4, section 6.2) of four messages at once, at one and a half times the bytes of one after the other. */
 
-export const LANES = 4
-export const ROUNDS = 64
-const WORDS = 16
-const STATE_WORDS = 8
-const BLOCK_BYTES = 64
-const VECTOR_BYTES = 16
+import { chained, choice, constant, laneCode, majority, sum, turned, WORDS, word } from './lane-code.ts'
+import type { LaneHash } from './lanes.ts'
+import { type Code, I32X4_SHR_U, i32Const, localGet, localSet, V128_XOR } from './wasm.ts'
 
-/** Parameters: addresses of the round constants, of the state, of each lane's next block; and how many blocks. */
-const CONSTANTS = 0
-const STATE = 1
-const MESSAGE = 2
-const COUNT = MESSAGE + LANES
-const PARAMETERS = COUNT + 1
+const ROUNDS = 64
 
-/** Vectors: the eight working variables, the message words that are in use, and room for steps between. */
-const VARIABLE = PARAMETERS
-const WORD = VARIABLE + STATE_WORDS
-const SPARE = WORD + WORDS
-const SPARES = 8
-
-/** Messages are big-endian. */
-const REVERSED = [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12]
-const LOW_WORDS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23]
-const HIGH_WORDS = [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31]
-const LOW_PAIRS = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
-const HIGH_PAIRS = [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31]
-
-/** `run(constants, state, m0, m1, m2, m3, blocks)`: the state of each lane, after so many blocks of its message. */
-export function sha256Code(): Uint8Array<ArrayBuffer> {
-  const body = loopWhile([
-    ...range(STATE_WORDS).flatMap((at) => [
-      ...localGet(STATE),
-      ...v128Load(at * VECTOR_BYTES),
-      ...localSet(VARIABLE + at),
-    ]),
-    ...loadWords(),
-    ...rounds(),
-    ...range(LANES).flatMap((lane) => [
-      ...localGet(MESSAGE + lane),
-      ...i32Const(BLOCK_BYTES),
-      ...I32_ADD,
-      ...localSet(MESSAGE + lane),
-    ]),
-    ...[...localGet(COUNT), ...i32Const(1), ...I32_SUB, ...localSet(COUNT)],
-    ...localGet(COUNT),
-  ])
-  const parameters = Array.from({ length: PARAMETERS }, () => I32)
-  return moduleOf({ parameters, vectors: STATE_WORDS + WORDS + SPARES, body })
+/** The first 32 bits of the fractional parts of roots of the first primes (FIPS 180-4, sections 4.2.2 and 5.3.3). */
+export const SHA256: LaneHash = {
+  constants: primes(ROUNDS).map((prime) => fraction(Math.cbrt(prime))),
+  state: primes(8).map((prime) => fraction(Math.sqrt(prime))),
+  code: () => laneCode(8, rounds),
 }
-
-/** Four words of each message at a time, turned so that a vector holds the same word of all. */
-function loadWords(): Code {
-  return range(WORDS / LANES).flatMap((quarter) => {
-    const rows = range(LANES).flatMap((lane) => [
-      ...localGet(MESSAGE + lane),
-      ...v128Load(quarter * VECTOR_BYTES),
-      ...localSet(SPARE + lane),
-      ...mixed(SPARE + lane, SPARE + lane, REVERSED, SPARE + lane),
-    ])
-    const pairs = [
-      ...mixed(SPARE, SPARE + 1, LOW_WORDS, SPARE + 4),
-      ...mixed(SPARE + 2, SPARE + 3, LOW_WORDS, SPARE + 5),
-      ...mixed(SPARE, SPARE + 1, HIGH_WORDS, SPARE + 6),
-      ...mixed(SPARE + 2, SPARE + 3, HIGH_WORDS, SPARE + 7),
-    ]
-    const first = WORD + quarter * LANES
-    const columns = [
-      ...mixed(SPARE + 4, SPARE + 5, LOW_PAIRS, first),
-      ...mixed(SPARE + 4, SPARE + 5, HIGH_PAIRS, first + 1),
-      ...mixed(SPARE + 6, SPARE + 7, LOW_PAIRS, first + 2),
-      ...mixed(SPARE + 6, SPARE + 7, HIGH_PAIRS, first + 3),
-    ]
-    return [...rows, ...pairs, ...columns]
-  })
-}
-
-const mixed = (left: number, right: number, lanes: readonly number[], into: number): Code => [
-  ...localGet(left),
-  ...localGet(right),
-  ...shuffle(lanes),
-  ...localSet(into),
-]
 
 /** The variables are not moved from round to round; their names are. */
-function rounds(): Code {
+function rounds(variables: readonly number[]): { code: Code; names: readonly number[] } {
   const code: number[] = []
-  let names = range(STATE_WORDS).map((at) => VARIABLE + at)
+  let names = variables
   for (let round = 0; round < ROUNDS; round++) {
     const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = names
     if (round >= WORDS) code.push(...nextWord(round))
@@ -123,18 +30,8 @@ function rounds(): Code {
     )
     names = [h, a, b, c, d, e, f, g]
   }
-  const added = names.flatMap((variable, at) => [
-    ...localGet(STATE),
-    ...sum(localGet(variable), [...localGet(STATE), ...v128Load(at * VECTOR_BYTES)]),
-    ...v128Store(at * VECTOR_BYTES),
-  ])
-  return [...code, ...added]
+  return { code, names }
 }
-
-/** Words come after each other in sixteen places. */
-const word = (round: number): number => WORD + (round % WORDS)
-
-const constant = (round: number): Code => [...localGet(CONSTANTS), ...v128Load(round * VECTOR_BYTES)]
 
 function nextWord(round: number): Code {
   return [
@@ -148,15 +45,6 @@ function nextWord(round: number): Code {
   ]
 }
 
-/** Bits of f where e is set, of g elsewhere. */
-const choice = (e: number, f: number, g: number): Code => select(localGet(f), localGet(g), localGet(e))
-
-/** Where a and b differ c decides. */
-const majority = (a: number, b: number, c: number): Code =>
-  select(localGet(c), localGet(b), chained(V128_XOR, localGet(a), localGet(b)))
-
-const select = (one: Code, other: Code, mask: Code): Code => [...one, ...other, ...mask, ...V128_BITSELECT]
-
 const bigSigma = (of: number, turns: readonly number[]): Code =>
   chained(V128_XOR, ...turns.map((turn) => turned(of, turn)))
 
@@ -167,18 +55,13 @@ const smallSigma = (of: number, turns: readonly number[], shift: number): Code =
     ...I32X4_SHR_U,
   ])
 
-/** Each word turned to the right. */
-const turned = (of: number, bits: number): Code => [
-  ...[...localGet(of), ...i32Const(bits), ...I32X4_SHR_U],
-  ...[...localGet(of), ...i32Const(32 - bits), ...I32X4_SHL],
-  ...V128_OR,
-]
-
-const sum = (...terms: readonly Code[]): Code => chained(I32X4_ADD, ...terms)
-
-/** The terms, with the operation after each but the first. */
-function chained(operation: Code, ...terms: readonly Code[]): Code {
-  return terms.flatMap((term, at) => (at === 0 ? term : [...term, ...operation]))
+function fraction(root: number): number {
+  return Math.floor((root - Math.floor(root)) * 2 ** 32) >>> 0
 }
 
-const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at)
+function primes(count: number): number[] {
+  const found: number[] = []
+  for (let one = 2; found.length < count; one++)
+    if (found.every((prime) => one % prime !== 0)) found.push(one)
+  return found
+}
