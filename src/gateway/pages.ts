@@ -3,7 +3,7 @@
  * the port, the end of the last one closes it.
  */
 import { join } from 'node:path'
-import { parseCid, rootKeyOf } from '../core/cid.ts'
+import { parseCid, readCid, rootKeyOf } from '../core/cid.ts'
 import { ShareError } from '../core/errors.ts'
 import type { Node } from '../node/types.ts'
 import { ownAddresses } from './own-addresses.ts'
@@ -87,7 +87,8 @@ export class Pages {
 
   /** Ends the page of a share, at once. @throws ShareError BAD_CID, NOT_FOUND when it has none */
   async revoke(cid: string): Promise<void> {
-    const root = rootKeyOf(parseCid(cid))
+    // a torrent without a CID yet is a share too, and never has a page
+    const root = rootKeyOf(readCid(cid))
     const had = await this.#tickets.revoke(root)
     await this.#settle()
     if (!had) throw new ShareError('NOT_FOUND', `${cid} has no page`, '`share page` lists those that do')

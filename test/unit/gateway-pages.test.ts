@@ -11,6 +11,7 @@ import type { CID } from 'multiformats/cid'
 import { Crowd } from '../../src/gateway/crowd.ts'
 import { type PageInfo, Pages, type PagesOptions } from '../../src/gateway/pages.ts'
 import type { BlocksOptions, ShareState } from '../../src/node/types.ts'
+import { torrentRoot } from '../../src/torrent/torrent-root.ts'
 import { Blocks } from './content-dags.ts'
 import { FakeNode, shareInfo } from './fake-node.ts'
 
@@ -235,6 +236,16 @@ describe('the life of a page', () => {
     assert.deepEqual((await pages.all()).map(placeOf), [placeOf(page)])
     assert.equal((await stat(join(home, 'pages.json'))).mode & 0o777, 0o600)
     assert.equal((await ask(`http://127.0.0.1:${pages.port}`, `${placeOf(page)}about`)).status, 200)
+  })
+
+  test('is nothing that the log is told of when a torrent gets its CID, and is no share under its info hash any more', async () => {
+    const lines: string[] = []
+    await pages.close()
+    pages = await open({ log: (line: string) => lines.push(line) })
+    const root = torrentRoot({ v1: new Uint8Array(20), v2: undefined })
+    node.emit('share', { cid: root, share: undefined })
+    await assert.rejects(pages.revoke(root), { code: 'NOT_FOUND' })
+    assert.deepEqual(lines, [])
   })
 
   test('ends with its share, and by itself when its time is over', async (t) => {
