@@ -23,6 +23,7 @@ const PROGRAMS = {
   openssl,
   'share-from-kubo': async (where: Where) => pair(await share(where.share), await kubo(where.kubo)),
   'kubo-from-share': async (where: Where) => pair(await kubo(where.kubo), await share(where.share)),
+  'share-by-torrents': (where: Where) => shareByTorrents(where.share),
   'share-from-libtorrent': async (where: Where) =>
     pair(await shareByTorrents(where.share), await libtorrent('plain')),
   'libtorrent-from-share': async (where: Where) =>

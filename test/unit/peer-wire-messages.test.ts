@@ -55,6 +55,17 @@ const TABLE: readonly [string, KnownMessage][] = [
 ]
 
 describe('peer wire messages', () => {
+  it('keep their bytes, but for data, when those of the frame are used for another', () => {
+    const kept = TABLE.filter(([, { type }]) => type !== 'piece').map(([hex, message]) => {
+      // a Buffer's own `slice` would be a view
+      const frame = Buffer.from(bytes(hex).subarray(4))
+      const decoded = decodeMessage(frame)
+      frame.fill(0xee)
+      return { decoded, message }
+    })
+    for (const { decoded, message } of kept) assert.deepEqual(decoded, message)
+  })
+
   for (const [hex, message] of TABLE) {
     it(`${message.type} is ${hex.slice(0, 60)}`, () => {
       assert.equal(toHex(joined(encodeMessage(message))), toHex(bytes(hex)))

@@ -77,7 +77,7 @@ const HASH_BYTES = 32
 const HASH_HEAD_BYTES = HASH_BYTES + 4 * 4
 
 /**
- * One message from a frame without its length; payloads are views of it.
+ * One message from a frame without its length. Data is a view of it, all other bytes are the message's own.
  * @throws WireViolation
  */
 export function decodeMessage(frame: Uint8Array): Message {
@@ -106,7 +106,7 @@ export function decodeMessage(frame: Uint8Array): Message {
       expectLength(type, payload.length === 12)
       return { type, ...readSpan(payload) }
     case 'bitfield':
-      return { type, bits: payload }
+      return { type, bits: new Uint8Array(payload) }
     case 'piece':
       expectLength(type, payload.length >= 8)
       return {
@@ -120,7 +120,7 @@ export function decodeMessage(frame: Uint8Array): Message {
       return { type, port: (payload[0] ?? 0) * 256 + (payload[1] ?? 0) }
     case 'extended':
       expectLength(type, payload.length >= 1)
-      return { type, id: payload[0] ?? 0, payload: payload.subarray(1) }
+      return { type, id: payload[0] ?? 0, payload: new Uint8Array(payload.subarray(1)) }
     case 'hash-request':
     case 'hash-reject':
       expectLength(type, payload.length === HASH_HEAD_BYTES)
@@ -130,7 +130,7 @@ export function decodeMessage(frame: Uint8Array): Message {
         type,
         payload.length > HASH_HEAD_BYTES && (payload.length - HASH_HEAD_BYTES) % HASH_BYTES === 0,
       )
-      return { type, ...readHashSpan(payload), hashes: payload.subarray(HASH_HEAD_BYTES) }
+      return { type, ...readHashSpan(payload), hashes: new Uint8Array(payload.subarray(HASH_HEAD_BYTES)) }
   }
 }
 
@@ -146,7 +146,7 @@ function readHashSpan(payload: Uint8Array): HashSpan {
   const [baseLayer, index, length, proofLayers] = [0, 4, 8, 12] as const
   const read = (at: number) => readUint32(payload, HASH_BYTES + at)
   return {
-    root: payload.subarray(0, HASH_BYTES),
+    root: new Uint8Array(payload.subarray(0, HASH_BYTES)),
     baseLayer: read(baseLayer),
     index: read(index),
     length: read(length),

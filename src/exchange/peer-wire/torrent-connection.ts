@@ -250,7 +250,7 @@ export class TorrentConnection {
         if (this.#have.add(index)) yield { type: 'have', index }
       return
     }
-    this.#list = message.type === 'bitfield' ? { ...message, bits: message.bits.slice() } : message
+    this.#list = message
     if (this.#size !== undefined) yield this.#listed(this.#size)
   }
 

@@ -17,16 +17,29 @@ const HANDSHAKE_MS = 10_000
 /** What a socket may hold of ours: a few turns of the uplink. Beyond it, the order could not be changed any more. */
 const HIGH_WATER_BYTES = 256 << 10
 
+/** What is read at a time, into memory that is used again: Node would take new memory for each read, a GiB of it for a GiB. */
+const READ_BYTES = 128 << 10
+
 /** Who spoke, and what of the stream came with it. */
 export interface Shaken {
   readonly handshake: BittorrentHandshake
   readonly rest: Uint8Array
 }
 
-/** @throws Error when nobody answers */
+/**
+ * The bytes of a `data` event of this socket are there for as long as that lasts.
+ * @throws Error when nobody answers
+ */
 export async function dial({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
-  const options = { host, port, writableHighWaterMark: HIGH_WATER_BYTES, signal }
-  const socket = connect(options)
+  const onread = {
+    buffer: new Uint8Array(READ_BYTES),
+    callback: (length: number, buffer: Uint8Array): boolean => {
+      socket.emit('data', buffer.subarray(0, length))
+      return true
+    },
+  }
+  const options = { host, port, writableHighWaterMark: HIGH_WATER_BYTES, signal, onread }
+  const socket: Socket = connect(options)
   try {
     await once(socket, 'connect', { signal: AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]) })
     return socket
@@ -53,7 +66,7 @@ export function readHandshake(socket: Socket, signal: AbortSignal): Promise<Shak
         if (rest === undefined || handshake === undefined) return
         settle()
         socket.pause()
-        resolve({ handshake, rest })
+        resolve({ handshake, rest: new Uint8Array(rest) })
       } catch (thrown) {
         fail(asError(thrown))
       }

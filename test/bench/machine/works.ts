@@ -22,6 +22,7 @@ const WITH_LIBTORRENT: readonly ProgramName[] = [
   'libtorrent',
   'libtorrent-from-share',
   'share-from-libtorrent',
+  'share-by-torrents',
 ]
 
 export const WORKS: Readonly<Record<string, Work>> = {
