@@ -39,12 +39,13 @@ export function thriftyPeerStore({ peerStore, events }: StoreComponents, now = D
   return {}
 }
 
-/** Only protocols are told again and again; whether the rest is new is the store's to find out. */
+/** Only protocols are told again and again; whether all else is new is the store's to find out, and to be told nothing makes it look. */
 function hasNews(
-  { protocols = [], ...rest }: Parameters<PeerStore['merge']>[1],
+  { protocols, ...rest }: Parameters<PeerStore['merge']>[1],
   { protocols: spoken }: Peer,
 ): boolean {
-  return Object.keys(rest).length > 0 || !protocols.every((protocol) => spoken.includes(protocol))
+  if (protocols === undefined || Object.keys(rest).length > 0) return true
+  return !protocols.every((protocol) => spoken.includes(protocol))
 }
 
 function forgetOldest(known: Map<string, Known>): void {
