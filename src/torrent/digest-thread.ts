@@ -4,7 +4,6 @@ import { answeringWith } from '../content/hashing/calls.ts'
 import { LANES, Lanes, WORTH_LANES } from '../content/hashing/lanes.ts'
 import { SHA1 } from '../content/hashing/sha1-code.ts'
 import type { PieceDigest, PieceJob } from './digesting.ts'
-import { SHA1_BYTES } from './info.ts'
 import { BLOCK_BYTES, blockHashes, HASH_BYTES, pieceHash } from './merkle.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -12,13 +11,14 @@ const NOTHING = new Uint8Array(0)
 /** Pads are hashed in steps of these. */
 const ZEROS = new Uint8Array(64 << 10)
 
-const sha1Lanes = new Lanes(SHA1)
-const sha256Lanes = new Lanes()
+// most torrents need one of them alone
+const sha1Lanes = once(() => new Lanes(SHA1))
+const sha256Lanes = once(() => new Lanes())
 
 answeringWith(digestAll, (digests) => digests.map(({ buffer }) => buffer.buffer))
 
 function digestAll(jobs: readonly PieceJob[]): PieceDigest[] {
-  const sha1s = isEven(jobs) ? evenSha1s(jobs) : jobs.map(sha1Of)
+  const sha1s = isEven(jobs) ? sha1Lanes().digestsOf(jobs.map(bytesOf)) : jobs.map(sha1Of)
   return jobs.map((job, at) => ({ sha1: sha1s[at] ?? NOTHING, hash: treeHash(job), buffer: job.buffer }))
 }
 
@@ -32,11 +32,6 @@ function isEven(jobs: readonly PieceJob[]): boolean {
     size % BLOCK_BYTES === 0 &&
     jobs.every((job) => job.zeros === 0 && job.size === size)
   )
-}
-
-function evenSha1s(jobs: readonly PieceJob[]): Uint8Array[] {
-  const digests = sha1Lanes.digestsOf(jobs.map(bytesOf))
-  return jobs.map((_, lane) => digests.subarray(lane * SHA1_BYTES, (lane + 1) * SHA1_BYTES))
 }
 
 function sha1Of(job: PieceJob): Uint8Array {
@@ -56,7 +51,7 @@ function leavesOf(bytes: Uint8Array): Uint8Array {
   const leaves = new Uint8Array(Math.ceil(bytes.length / BLOCK_BYTES) * HASH_BYTES)
   let at = 0
   for (; at + LANES * BLOCK_BYTES <= bytes.length; at += LANES * BLOCK_BYTES)
-    leaves.set(sha256Lanes.digestsOf(fourBlocks(bytes, at)), (at / BLOCK_BYTES) * HASH_BYTES)
+    leaves.set(Buffer.concat(sha256Lanes().digestsOf(fourBlocks(bytes, at))), (at / BLOCK_BYTES) * HASH_BYTES)
   leaves.set(blockHashes(bytes.subarray(at)), (at / BLOCK_BYTES) * HASH_BYTES)
   return leaves
 }
@@ -65,4 +60,9 @@ function fourBlocks(bytes: Uint8Array, from: number): Uint8Array[] {
   return Array.from({ length: LANES }, (_, lane) =>
     bytes.subarray(from + lane * BLOCK_BYTES, from + (lane + 1) * BLOCK_BYTES),
   )
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
 }

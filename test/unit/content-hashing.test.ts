@@ -55,11 +55,8 @@ describe('four lanes of SHA-1', () => {
         const messages = bytes(4 * length, seed)
         const four = [0, 1, 2, 3].map((at) => messages.subarray(at * length, (at + 1) * length))
         const expected = four.map((message) => hash('sha1', message, 'buffer'))
-        assert.deepEqual(lanes.digestsOf(four), Buffer.concat(expected))
-        assert.deepEqual(
-          lanes.digestsOf(four.slice(0, 3)).subarray(0, 60),
-          Buffer.concat(expected.slice(0, 3)),
-        )
+        assert.deepEqual(lanes.digestsOf(four), expected)
+        assert.deepEqual(lanes.digestsOf(four.slice(0, 3)), expected.slice(0, 3))
       }
     })
   }

@@ -16,7 +16,7 @@ export { LANES }
 
 /** A hash of blocks of 64 bytes, whose digest is its state. */
 export interface LaneHash {
-  /** At most 80. */
+  /** At most 64. */
   readonly constants: readonly number[]
   /** What it begins with, at most 8 words. */
   readonly state: readonly number[]
@@ -37,8 +37,10 @@ const STRETCH_BYTES = PAGE_BYTES
 
 /** Where things lie in the memory; stretches begin with the second page. */
 const CONSTANTS_AT = 0
-const STATE_AT = CONSTANTS_AT + 80 * 16
+const STATE_AT = CONSTANTS_AT + 64 * 16
 const PADDING_AT = STATE_AT + 8 * 16
+
+const NOTHING = new Uint8Array(0)
 
 type Run = (constants: number, state: number, ...messagesAndBlocks: number[]) => void
 
@@ -92,15 +94,16 @@ export class Lanes {
     return digests
   }
 
-  /** The digests of up to four messages of one length, one after the other; what follows them stands for nothing. */
-  digestsOf(messages: readonly Uint8Array[]): Buffer {
+  /** The digest of each of up to four messages of one length. */
+  digestsOf(messages: readonly Uint8Array[]): Uint8Array[] {
     const digests = this.digests(messages[0]?.length ?? 0, (lane, at, into) => {
       const message = messages[lane]
       // a lane that nobody needs hashes what lies in it
       if (message !== undefined) into.set(message.subarray(at, at + into.length))
       return true
     })
-    return digests ?? Buffer.alloc(0)
+    const bytes = this.#state.length * 4
+    return messages.map((_, lane) => digests?.subarray(lane * bytes, (lane + 1) * bytes) ?? NOTHING)
   }
 
   #setAll(byte: number, word: number): void {

@@ -7,7 +7,7 @@ import { parentPort } from 'node:worker_threads'
 import { reply } from './calls.ts'
 import { CHUNK_BYTES } from './files.ts'
 import { Gathering } from './gathering.ts'
-import { DIGEST_BYTES, Lanes, WORTH_LANES } from './lanes.ts'
+import { Lanes, WORTH_LANES } from './lanes.ts'
 import type { Hashed } from './pieces.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -27,8 +27,7 @@ function isFull({ length }: Uint8Array): boolean {
 }
 
 function digestsOf(pieces: readonly Uint8Array[]): Uint8Array[] {
-  if (pieces.length < WORTH_LANES || !pieces.every(isFull))
-    return pieces.map((piece) => hash('sha256', piece, 'buffer'))
-  const digests = lanes.digestsOf(pieces)
-  return pieces.map((_, lane) => digests.subarray(lane * DIGEST_BYTES, (lane + 1) * DIGEST_BYTES))
+  return pieces.length < WORTH_LANES || !pieces.every(isFull)
+    ? pieces.map((piece) => hash('sha256', piece, 'buffer'))
+    : lanes.digestsOf(pieces)
 }

@@ -1,5 +1,16 @@
 /** SHA-1 (FIPS 180-4, section 6.1) of four messages at once. */
-import { chained, choice, constant, laneCode, majority, sum, turned, WORDS, word } from './lane-code.ts'
+import {
+  chained,
+  choice,
+  constant,
+  laneCode,
+  majority,
+  type Rounds,
+  sum,
+  turned,
+  WORDS,
+  word,
+} from './lane-code.ts'
 import type { LaneHash } from './lanes.ts'
 import { type Code, localGet, localSet, V128_XOR } from './wasm.ts'
 
@@ -21,7 +32,7 @@ const parity: Mix = (b, c, d) => chained(V128_XOR, localGet(b), localGet(c), loc
 const STAGES: readonly Mix[] = [choice, parity, majority, parity]
 
 /** The variables are not moved from round to round; their names are. */
-function rounds(variables: readonly number[]): { code: Code; names: readonly number[] } {
+function rounds(variables: readonly number[]): Rounds {
   const code: number[] = []
   let names = variables
   for (let round = 0; round < ROUNDS; round++) {

@@ -1,6 +1,17 @@
 /** SHA-256 (FIPS 180-4, section 6.2) of four messages at once, at one and a half times the bytes of one after the other. */
 
-import { chained, choice, constant, laneCode, majority, sum, turned, WORDS, word } from './lane-code.ts'
+import {
+  chained,
+  choice,
+  constant,
+  laneCode,
+  majority,
+  type Rounds,
+  sum,
+  turned,
+  WORDS,
+  word,
+} from './lane-code.ts'
 import type { LaneHash } from './lanes.ts'
 import { type Code, I32X4_SHR_U, i32Const, localGet, localSet, V128_XOR } from './wasm.ts'
 
@@ -14,7 +25,7 @@ export const SHA256: LaneHash = {
 }
 
 /** The variables are not moved from round to round; their names are. */
-function rounds(variables: readonly number[]): { code: Code; names: readonly number[] } {
+function rounds(variables: readonly number[]): Rounds {
   const code: number[] = []
   let names = variables
   for (let round = 0; round < ROUNDS; round++) {
