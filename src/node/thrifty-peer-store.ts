@@ -3,6 +3,7 @@
  * reads the peer from the disk, decodes, merges, encodes and writes it each time; kubo opens a stream for each Bitswap message.
  */
 import type { Libp2pEvents, Peer, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import { keepNewest } from '../core/keep-newest.ts'
 
 /** What is known is told again after this long, in ms: what the store has of a peer is dated by when it was told last. */
 const KNOWN_FOR = 600_000
@@ -33,7 +34,7 @@ export function thriftyPeerStore({ peerStore, events }: StoreComponents, now = D
     const peer = await merge(id, data, options)
     known.delete(key)
     known.set(key, { peer, since: now() })
-    if (known.size > MOST_KNOWN) forgetOldest(known)
+    keepNewest(known, MOST_KNOWN)
     return peer
   }
   return {}
@@ -46,11 +47,4 @@ function hasNews(
 ): boolean {
   if (protocols === undefined || Object.keys(rest).length > 0) return true
   return !protocols.every((protocol) => spoken.includes(protocol))
-}
-
-function forgetOldest(known: Map<string, Known>): void {
-  for (const key of known.keys()) {
-    known.delete(key)
-    return
-  }
 }

@@ -12,6 +12,7 @@ import {
   TypedEventEmitter,
 } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
+import { keepNewest } from '../core/keep-newest.ts'
 
 /** What is heard again after this long is told again, in ms: libp2p remembers it for days, if nothing went wrong. */
 const TOLD_FOR = 600_000
@@ -30,15 +31,8 @@ export class Heard {
     if (told !== undefined && now - told < TOLD_FOR) return false
     this.#told.delete(key)
     this.#told.set(key, now)
-    if (this.#told.size > MOST_TOLD) this.#forgetOldest()
+    keepNewest(this.#told, MOST_TOLD)
     return true
-  }
-
-  #forgetOldest(): void {
-    for (const key of this.#told.keys()) {
-      this.#told.delete(key)
-      return
-    }
   }
 }
 

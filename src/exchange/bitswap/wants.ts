@@ -4,6 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import { blockKey } from '../../core/cid.ts'
+import { keepNewest } from '../../core/keep-newest.ts'
 import type { BlockKey } from '../../core/types.ts'
 import type { WantEntry, WantKind } from './message.ts'
 
@@ -114,8 +115,6 @@ export class Wants {
 
   #remember(key: BlockKey): void {
     this.#past.add(key)
-    if (this.#past.size <= MOST_PAST) return
-    const [oldest] = this.#past
-    if (oldest !== undefined) this.#past.delete(oldest)
+    keepNewest(this.#past, MOST_PAST)
   }
 }

@@ -8,6 +8,7 @@ import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Address, Libp2p } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { keepNewest } from '../../core/keep-newest.ts'
 import { isRelayed, reachOf } from '../reach.ts'
 import { hostOf } from './outside-view.ts'
 
@@ -36,8 +37,7 @@ export class AddressOrder {
     const key = address.toString()
     this.#worked.delete(key)
     this.#worked.add(key)
-    const [oldest] = this.#worked
-    if (this.#worked.size > MOST_REMEMBERED && oldest !== undefined) this.#worked.delete(oldest)
+    keepNewest(this.#worked, MOST_REMEMBERED)
   }
 
   /** For libp2p's `connectionManager.addressSorter`. */

@@ -4,6 +4,7 @@
  */
 import type { IdentifyResult, Libp2pEvents, Startable, TypedEventTarget } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { keepNewest } from '../../core/keep-newest.ts'
 import { reachOf } from '../reach.ts'
 import type { SharedPort } from './shared-port.ts'
 
@@ -84,8 +85,7 @@ export class OutsideView {
     const key = peerId.toString()
     this.#seen.delete(key)
     this.#seen.set(key, { address, by: connection.remoteAddr.toString().split('/p2p/')[0] ?? key })
-    const [oldest] = this.#seen.keys()
-    if (this.#seen.size > MOST_OBSERVERS && oldest !== undefined) this.#seen.delete(oldest)
+    keepNewest(this.#seen, MOST_OBSERVERS)
     for (const listener of this.#listeners) listener(address)
   }
 }

@@ -8,6 +8,7 @@ import { isIP } from 'node:net'
 import type { Libp2p } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { reachOfIp } from '../../core/ip-reach.ts'
+import { keepNewest } from '../../core/keep-newest.ts'
 import { isOfUse, peerOf } from '../reach.ts'
 import { hostOf } from './outside-view.ts'
 
@@ -56,6 +57,5 @@ function doorOf(address: Multiaddr): string {
 function remember(set: Set<string>, text: string): void {
   set.delete(text)
   set.add(text)
-  const [oldest] = set
-  if (set.size > MOST_REMEMBERED && oldest !== undefined) set.delete(oldest)
+  keepNewest(set, MOST_REMEMBERED)
 }
