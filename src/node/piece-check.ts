@@ -32,6 +32,8 @@ export interface CheckedPiece {
   /** The bytes that were given; their buffer was away meanwhile. */
   readonly piece: Uint8Array<ArrayBuffer>
   readonly right: boolean
+  /** Digests of the leaves that the piece is cut into, one after the other; empty where they were not asked for. */
+  readonly leaves: Uint8Array
 }
 
 export class PieceCheck {
@@ -49,27 +51,30 @@ export class PieceCheck {
 
   /**
    * @param piece of the space, all of it; its buffer is gone until the answer
+   * @param leaves whether the digests of a share's leaves are wanted too: the piece is cut into them from its start on
    * @throws ShareError VERIFICATION_FAILED where the hashes of v1 and v2 contradict each other
    */
-  async check(index: number, piece: Uint8Array<ArrayBuffer>): Promise<CheckedPiece> {
+  async check(index: number, piece: Uint8Array<ArrayBuffer>, leaves = false): Promise<CheckedPiece> {
     const { info } = this.#space
     const torrentPiece = this.#space.toTorrent(index)
     const file = info.version === 'v1' ? undefined : this.#fileOf(torrentPiece)
     const expected = file && this.#treeHash(file, torrentPiece)
     if (expected === undefined && info.sha1s === undefined) throw unknownLayer(file)
     const length = piece.length
-    const { sha1, hash, buffer } = await this.#digest({
+    const digest = await this.#digest({
       buffer: piece,
       size: length,
       zeros: info.sha1s === undefined ? undefined : zerosBehind(this.#space, index),
       file: expected === undefined ? undefined : { size: file?.size ?? 0, pieceLength: info.pieceLength },
+      leaves,
     })
     const verdicts = [
-      ...(info.sha1s === undefined ? [] : [same(sha1, sha1At(info.sha1s, torrentPiece))]),
-      ...(expected === undefined ? [] : [same(hash, expected)]),
+      ...(info.sha1s === undefined ? [] : [same(digest.sha1, sha1At(info.sha1s, torrentPiece))]),
+      ...(expected === undefined ? [] : [same(digest.hash, expected)]),
     ]
     if (new Set(verdicts).size > 1) throw contradiction(info, torrentPiece)
-    return { piece: buffer.subarray(0, length), right: verdicts.every((right) => right) }
+    const right = verdicts.every((isRight) => isRight)
+    return { piece: digest.buffer.subarray(0, length), right, leaves: digest.leaves }
   }
 
   end(): void {

@@ -1,9 +1,9 @@
 /**
- * The CID of a torrent's content is made while that comes: a leaf of which all bytes are checked and written is read back,
- * from the system's cache, and hashed by another thread. What is not known at the end, as leaves with bytes from a former
- * run, is read then.
+ * The CID of a torrent's content is made while that comes. Pieces that are cut into leaves from their start on have those
+ * hashed by who checks them. Of others a leaf of which all bytes are checked and written is read back, from the system's
+ * cache, and hashed by another thread. What is not known at the end, as leaves with bytes from a former run, is read then.
  */
-import { chunkOf, FileHasher, type KnownDigests } from '../content/hashing/files.ts'
+import { CHUNK_BYTES, chunkOf, FileHasher, type KnownDigests } from '../content/hashing/files.ts'
 import { DIGEST_BYTES, LANES } from '../content/hashing/lanes.ts'
 import { IncomingLeaves } from '../content/incoming-leaves.ts'
 import { WORTH_A_THREAD } from '../content/verify.ts'
@@ -47,14 +47,26 @@ export class TorrentLeaves {
     this.#log = log
   }
 
+  /** Whether leaves of one file are all that a piece holds: the digests are wanted of who checks it. */
+  areAllOf(piece: number): boolean {
+    return this.#onlyLeaves(piece) !== undefined
+  }
+
+  /** A piece that holds nothing but leaves was checked; it has these digests, one after the other. */
+  learn(piece: number, digests: Uint8Array): void {
+    const run = this.#onlyLeaves(piece)
+    for (let at = 0; run !== undefined && at < digests.length; at += DIGEST_BYTES)
+      run.file.learn(run.leaf + at / DIGEST_BYTES, digests.subarray(at, at + DIGEST_BYTES))
+  }
+
   /** A piece was checked and is written. */
   stored(piece: number): void {
-    if (this.#tree.bytes < WORTH_IT) return
     for (const run of this.#tree.runs(piece)) {
       const file = run.kind === 'file' ? this.#file(run.entry) : undefined
       if (run.kind !== 'file' || file === undefined) continue
       const waiting = this.#waiting.get(run.entry) ?? []
-      waiting.push(...file.wrote(run.offset, run.length))
+      for (const leaf of file.wrote(run.offset, run.length))
+        if (file.digest(leaf) === undefined) waiting.push(leaf)
       while (waiting.length >= LANES || (file.whole && waiting.length > 0))
         this.#jobs.push({ entry: run.entry, file, leaves: waiting.splice(0, LANES) })
       if (waiting.length > 0) this.#waiting.set(run.entry, waiting)
@@ -82,7 +94,16 @@ export class TorrentLeaves {
     await this.#threads[Symbol.asyncDispose]()
   }
 
+  #onlyLeaves(piece: number): { file: IncomingLeaves; leaf: number } | undefined {
+    const [run, another] = this.#tree.runs(piece)
+    const file = run?.kind === 'file' && another === undefined ? this.#file(run.entry) : undefined
+    if (run?.kind !== 'file' || file === undefined || run.offset % CHUNK_BYTES !== 0) return undefined
+    const end = run.offset + run.length
+    return end % CHUNK_BYTES === 0 || end === file.size ? { file, leaf: run.offset / CHUNK_BYTES } : undefined
+  }
+
   #file(entry: number): IncomingLeaves | undefined {
+    if (this.#tree.bytes < WORTH_IT) return undefined
     const found = this.#tree.entries[entry]
     if (found?.kind !== 'file' || found.size < WORTH_A_THREAD) return undefined
     const file = this.#files.get(found.path) ?? new IncomingLeaves(found.size)

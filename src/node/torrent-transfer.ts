@@ -18,8 +18,8 @@ import { selectFiles } from '../torrent/selection.ts'
 import type { AddTorrent, TorrentHandle } from '../torrent/tcp/known-torrent.ts'
 import { sameTorrent } from '../torrent/torrent-root.ts'
 import { TorrentSpace } from '../torrent/torrent-space.ts'
-import type { DownloadPort } from './open-swarms.ts'
-import { PieceCheck } from './piece-check.ts'
+import type { DownloadPort, OpenSwarm } from './open-swarms.ts'
+import { type CheckedPiece, PieceCheck } from './piece-check.ts'
 import type { Readers } from './readers.ts'
 import { type Progress, RunningTransfer, type TransferWatcher } from './running-transfer.ts'
 import type { SwarmDriver } from './swarm-driver.ts'
@@ -113,12 +113,13 @@ export class TorrentTransfer extends RunningTransfer {
     await download.begin(space, { ...target, instead }, checking)
     for (const root of instead) await this.#context.forget(root)
     for (const piece of download.have) this.#haveBytes += space.wantedBytes(piece)
-    this.#leaves = new TorrentLeaves(space, download, this.#context.log)
+    const leaves = new TorrentLeaves(space, download, this.#context.log)
+    this.#leaves = leaves
     if (metainfo.info.version !== 'v1')
       await reuseFiles({ store, space, check, download, signal, onPiece: (piece) => this.#stored(piece) })
     signal.throwIfAborted()
     this.enter('downloading')
-    this.#trade(metainfo, space, check, download)
+    this.#trade(metainfo, space, download, (piece, bytes) => checked(check, leaves, piece, bytes))
   }
 
   /** Shares of some files of this torrent in the same place, where all files are wanted now. */
@@ -176,11 +177,16 @@ export class TorrentTransfer extends RunningTransfer {
     return { ...metainfo, layers: await this.#peersOf().layers(info, layers, this.stopping) }
   }
 
-  #trade(metainfo: Metainfo, space: TorrentSpace, check: PieceCheck, download: TorrentDownload): void {
+  #trade(
+    metainfo: Metainfo,
+    space: TorrentSpace,
+    download: TorrentDownload,
+    check: NonNullable<OpenSwarm['check']>,
+  ): void {
     const { driver, webSeeds } = this.#context
     driver.open(this.root, this.#port(space, download), {
       leaves: undefined,
-      check: (piece, bytes) => check.check(piece, bytes),
+      check,
       read: (piece) => download.read(piece),
       readPart: (piece, begin, length) => download.read(piece, begin, length),
     })
@@ -265,6 +271,18 @@ const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buff
 
 function hexHashes({ v1, v2 }: InfoHashes): { v1: string | undefined; v2: string | undefined } {
   return { v1: hex(v1), v2: hex(v2) }
+}
+
+/** Digests of leaves are taken while the piece is in memory, and kept only if it is right. */
+async function checked(
+  check: PieceCheck,
+  leaves: TorrentLeaves,
+  index: number,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<CheckedPiece> {
+  const answer = await check.check(index, bytes, leaves.areAllOf(index))
+  if (answer.right) leaves.learn(index, answer.leaves)
+  return answer
 }
 
 function lookedFor(root: RootKey, origin: TorrentOrigin): AddTorrent {

@@ -1,6 +1,8 @@
-/** A thread that digests up to four pieces at once, as the torrents of both versions name them. */
+/** A thread that digests up to four pieces at once, as the torrents of both versions name them, and a share's leaves. */
 import { createHash } from 'node:crypto'
 import { answeringWith } from '../content/hashing/calls.ts'
+import { ChunkDigests } from '../content/hashing/chunk-digests.ts'
+import { CHUNK_BYTES } from '../content/hashing/files.ts'
 import { LANES, Lanes, WORTH_LANES } from '../content/hashing/lanes.ts'
 import { SHA1 } from '../content/hashing/sha1-code.ts'
 import type { PieceDigest, PieceJob } from './digesting.ts'
@@ -14,12 +16,19 @@ const ZEROS = new Uint8Array(64 << 10)
 // most torrents need one of them alone
 const sha1Lanes = once(() => new Lanes(SHA1))
 const sha256Lanes = once(() => new Lanes())
+const chunkDigests = once(() => new ChunkDigests())
 
 answeringWith(digestAll, (digests) => digests.map(({ buffer }) => buffer.buffer))
 
 function digestAll(jobs: readonly PieceJob[]): PieceDigest[] {
   const sha1s = isEven(jobs) ? sha1Lanes().digestsOf(jobs.map(bytesOf)) : jobs.map(sha1Of)
-  return jobs.map((job, at) => ({ sha1: sha1s[at] ?? NOTHING, hash: treeHash(job), buffer: job.buffer }))
+  const leaves = leafDigests(jobs)
+  return jobs.map((job, at) => ({
+    sha1: sha1s[at] ?? NOTHING,
+    hash: treeHash(job),
+    leaves: leaves[at] ?? NOTHING,
+    buffer: job.buffer,
+  }))
 }
 
 const bytesOf = ({ buffer, size }: PieceJob): Uint8Array => buffer.subarray(0, size)
@@ -39,6 +48,21 @@ function sha1Of(job: PieceJob): Uint8Array {
   const hash = createHash('sha1').update(bytesOf(job))
   for (let left = job.zeros; left > 0; left -= ZEROS.length) hash.update(ZEROS.subarray(0, left))
   return hash.digest()
+}
+
+/** Of each piece: the leaves of all of them are hashed together. */
+function leafDigests(jobs: readonly PieceJob[]): Uint8Array[] {
+  const leaves = jobs.map((job) => (job.leaves ? chunksOf(bytesOf(job)) : []))
+  const all = leaves.flat()
+  if (all.length === 0) return []
+  const digests = chunkDigests().of(all)
+  return leaves.map(({ length }) => Buffer.concat(digests.splice(0, length)))
+}
+
+function chunksOf(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: Math.ceil(bytes.length / CHUNK_BYTES) }, (_, at) =>
+    bytes.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES),
+  )
 }
 
 function treeHash(job: PieceJob): Uint8Array {

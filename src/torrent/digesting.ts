@@ -35,6 +35,8 @@ export interface PieceJob {
   readonly zeros: number | undefined
   /** For v2: the file that the piece is of; undefined where v2 is not asked for. */
   readonly file: { readonly size: number; readonly pieceLength: number } | undefined
+  /** The piece is cut into leaves of a share from its start on, and their digests are wanted too. */
+  readonly leaves: boolean
 }
 
 export interface PieceDigest {
@@ -42,6 +44,8 @@ export interface PieceDigest {
   readonly sha1: Uint8Array
   /** Of v2; empty where it was not asked for. */
   readonly hash: Uint8Array
+  /** Of the leaves, one after the other; empty where they were not asked for. */
+  readonly leaves: Uint8Array
   /** To be used again. */
   readonly buffer: Uint8Array<ArrayBuffer>
 }
@@ -150,7 +154,7 @@ class Digesting {
     const tree = trees && file !== undefined ? { size: file.size, pieceLength } : undefined
     const thread = this.#threads[this.#handedOver % this.#threads.length]
     if (thread === undefined) throw new RangeError('there are no threads')
-    const digest = digestAlone(thread, { buffer, size, zeros, file: tree })
+    const digest = digestAlone(thread, { buffer, size, zeros, file: tree, leaves: false })
     // it may fail while nobody waits for it yet
     digest.catch(() => {})
     this.#running.push(digest)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { describe, type TestContext, test } from 'node:test'
+import { CHUNK_BYTES } from '../../src/content/hashing/files.ts'
 import { PieceCheck } from '../../src/node/piece-check.ts'
 import type { TorrentInfo, TorrentVersion } from '../../src/torrent/info.ts'
 import { blockHashes, pieceHash, rootOfPieces } from '../../src/torrent/merkle.ts'
@@ -37,6 +38,11 @@ function stage(context: TestContext, version: TorrentVersion, pieceLength: numbe
   return { check, pieces: pieces.map((piece) => Uint8Array.from(piece)) }
 }
 
+const leavesOf = (piece: Uint8Array): string[] =>
+  Array.from({ length: Math.ceil(piece.length / CHUNK_BYTES) }, (_, at) =>
+    hash('sha256', piece.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES)),
+  )
+
 describe('the check of pieces of a torrent', () => {
   const cases: [version: TorrentVersion, pieceLength: number][] = [
     ['v1', 64 * KIB],
@@ -61,6 +67,18 @@ describe('the check of pieces of a torrent', () => {
       for (const [at, { piece }] of checked.entries()) assert.deepEqual(piece, pieces[at], 'its own bytes')
     })
   }
+
+  for (const pieceLength of [1024 * KIB, 4096 * KIB])
+    test(`gives the digests of leaves where they are asked for: pieces of ${pieceLength / KIB} KiB`, async (context) => {
+      const { check, pieces } = stage(context, 'hybrid', pieceLength)
+      const asked = (at: number): boolean => at % 3 !== 1
+      const given = pieces.map((piece) => Uint8Array.from(piece))
+      const checked = await Promise.all(given.map((piece, at) => check.check(at, piece, asked(at))))
+      for (const [at, { leaves }] of checked.entries()) {
+        const expected = asked(at) ? leavesOf(pieces[at] ?? new Uint8Array(0)) : []
+        assert.deepEqual(Buffer.from(leaves).toString('hex'), expected.join(''), `piece ${at}`)
+      }
+    })
 
   test('takes one after the other too', async (context) => {
     const { check, pieces } = stage(context, 'hybrid', 64 * KIB)

@@ -103,6 +103,18 @@ function assertKnown({ contents, leaves }: Stage, path: string, isKnown = (_leaf
   }
 }
 
+/** Of a piece that is of one file: which, and the digests of its leaves. */
+function digestsOf({ space, contents }: Stage, piece: number): { path: string; digests: Uint8Array } {
+  const [run] = space.runs(piece)
+  if (run?.kind !== 'file') throw new Error(`piece ${piece} is of no file`)
+  const path = space.entries[run.entry]?.path ?? ''
+  const bytes = (contents.get(path) ?? new Uint8Array(0)).subarray(run.offset, run.offset + run.length)
+  const digests = Array.from({ length: Math.ceil(bytes.length / CHUNK_BYTES) }, (_, at) =>
+    hash('sha256', bytes.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES), 'buffer'),
+  )
+  return { path, digests: Buffer.concat(digests) }
+}
+
 const imported = async (path: string, known?: Parameters<typeof importPath>[1]['known']): Promise<string> => {
   const sink = { putNode: async () => {} }
   const { root } = await importPath(path, { sink, ...(known !== undefined && { known }) })
@@ -145,6 +157,34 @@ describe('leaves of a torrent on its way', () => {
     const whole = await imported(set.top)
     assert.equal(await imported(set.top, (path, size) => set.leaves.known(path, size)), whole)
   })
+
+  const all = ['a.bin', 'docs/one', 'docs/part', 'z.bin']
+  for (const [pieceLength, expected] of [
+    // packed, only the first file lies on borders of pieces
+    [1 << 20, { padded: all, packed: ['a.bin'] }],
+    [4 << 20, { padded: all, packed: ['a.bin'] }],
+    // a last leaf may be shorter than a piece
+    [256 << 10, { padded: ['a.bin', 'z.bin'], packed: [] }],
+    [48 << 10, { padded: ['z.bin'], packed: [] }],
+  ] as const)
+    for (const padded of [true, false])
+      test(`are learnt of pieces that hold nothing else, of ${pieceLength >> 10} KiB, ${padded ? 'padded' : 'packed'}`, async (t) => {
+        const set = await stage(t, pieceLength, { padded })
+        const told = new Set<string>()
+        for (const piece of shuffled(set.space.length)) {
+          await set.write(piece)
+          if (set.leaves.areAllOf(piece)) {
+            const { path, digests } = digestsOf(set, piece)
+            set.leaves.learn(piece, digests)
+            told.add(path)
+          }
+          set.leaves.stored(piece)
+        }
+        await set.leaves.settle()
+        for (const path of all) assertKnown(set, path)
+        assert.deepEqual([...told].sort(), padded ? expected.padded : expected.packed)
+        if (padded && pieceLength >= CHUNK_BYTES) assert.deepEqual(set.lent, [])
+      })
 
   test('are those of the chosen files', async (t) => {
     const set = await stage(t, 4 << 20, { only: ['a.bin', 'z.bin'] })
