@@ -18,7 +18,7 @@ import { complain, messageOf, say } from './talk.ts'
 const MACHINE: Benchmark = {
   file: 'machine.ts',
   cases: WORKS,
-  programs: ['share', 'libtorrent', 'libtorrent-rc4', 'kubo', 'helia', 'openssl'],
+  programs: ['share', 'libtorrent', 'libtorrent-rc4', 'kubo', 'helia', 'sendme', 'openssl'],
   // a disk: files that were written, and synced, are a part of the work
   directory: tmpdir(),
 }

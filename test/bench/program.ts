@@ -5,10 +5,11 @@ import { output, Running } from './processes.ts'
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...args: string[]]
 
-/** What a peer may have to do: publish or download, one file or a directory of so many. */
+/** What a peer may have to do: publish or download, one file or a directory of so many, from so many. */
 export interface Task {
   readonly does: 'get' | 'add'
   readonly files: number | undefined
+  readonly seeders: number
 }
 
 /** What a peer is started for. */

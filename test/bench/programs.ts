@@ -5,6 +5,7 @@ import { libtorrent } from './libtorrent.ts'
 import { openssl } from './openssl.ts'
 import { pair } from './pair.ts'
 import type { Program } from './program.ts'
+import { sendme } from './sendme.ts'
 import { share, shareByTorrents } from './share.ts'
 
 export interface Where {
@@ -20,6 +21,7 @@ const PROGRAMS = {
   'libtorrent-rc4': () => libtorrent('rc4'),
   kubo: (where: Where) => kubo(where.kubo),
   helia,
+  sendme,
   openssl,
   'share-from-kubo': async (where: Where) => pair(await share(where.share), await kubo(where.kubo)),
   'kubo-from-share': async (where: Where) => pair(await kubo(where.kubo), await share(where.share)),

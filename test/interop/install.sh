@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The programs that `share` is tried against, in pinned versions: `install.sh [PROGRAM…]`, all of them unless some are named.
+# The programs that `share` is tried against, in pinned versions: `install.sh [PROGRAM…]`, all that the tests need unless some are named.
 # What is missing is fetched from its registry, or, kubo, built; it fails when that fails. Prints where each one is.
 set -euo pipefail
 
@@ -8,6 +8,7 @@ KUBO=0.43.0
 HELIA=7.1.15
 HELIA_UNIXFS=8.0.5
 LIBTORRENT=2.1.1
+SENDME=0.37.1
 
 # A directory in the cache, filled by a function of the same name; one that was left unfinished is made again.
 cached() { # NAME VERSION
@@ -32,6 +33,11 @@ make_helia() {
   npm install --prefix . --no-audit --no-fund --ignore-scripts "helia@$HELIA" "@helia/unixfs@$HELIA_UNIXFS"
 }
 
+# By Rust's own tools, from crates.io: a quarter of an hour, once.
+make_sendme() {
+  cargo install sendme --version "$SENDME" --locked --no-default-features --root .
+}
+
 make_libtorrent() {
   python3 -m pip install --quiet --target . "libtorrent==$LIBTORRENT"
 }
@@ -53,6 +59,7 @@ debian() { # PROGRAM PACKAGE
 for program; do
   case "$program" in
     kubo) cached kubo "$KUBO" ;;
+    sendme) cached sendme "$SENDME" ;;
     helia) cached helia "$HELIA" ;;
     libtorrent)
       modules=$(cached libtorrent "$LIBTORRENT")

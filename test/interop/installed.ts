@@ -4,9 +4,9 @@ import { output } from '../bench/processes.ts'
 
 const INSTALL = fileURLToPath(new URL('install.sh', import.meta.url))
 
-/** Where it is: kubo's, Helia's and libtorrent's directory, or the path of the program itself. @throws Error saying what failed */
+/** Where it is: kubo's, Helia's, sendme's and libtorrent's directory, or the path of the program itself. @throws Error saying what failed */
 export async function installed(
-  program: 'kubo' | 'helia' | 'libtorrent' | 'aria2' | 'transmission' | 'qbittorrent' | 'chromium',
+  program: 'kubo' | 'helia' | 'sendme' | 'libtorrent' | 'aria2' | 'transmission' | 'qbittorrent' | 'chromium',
 ): Promise<string> {
   return (await output('bash', [INSTALL, program])).trim()
 }

@@ -9,7 +9,6 @@ export interface Work extends Task {
   readonly about: string
   /** Bytes of a file. */
   readonly size: number
-  readonly seeders: number
   /** Run only where it is named. */
   readonly onlyNamed?: true
   /** Run unless others are named; the usual ones where it is not said. */
