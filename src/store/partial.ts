@@ -19,6 +19,7 @@ import { basename, dirname, join, normalize } from 'node:path'
 import type { TreeEntry } from '../content/manifest.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import { errno, ShareError } from '../core/errors.ts'
+import { Slots } from '../core/slots.ts'
 import { FLUSH_FILES } from './claims.ts'
 import { pathOf } from './file-blocks.ts'
 import { OpenFiles } from './open-files.ts'
@@ -30,6 +31,8 @@ import { MANY_FILES, SMALL_BYTES, type SmallFiles } from './small-files.ts'
 const OPEN_FILES = 2 * FLUSH_FILES
 /** Files fsynced at once, a thread each; file systems join such commits. */
 const SYNCS_AT_ONCE = 16
+/** Writes under way at once: a file lets one in after the other, and threads that wait for it take a core each meanwhile. */
+const WRITES_AT_ONCE = 2
 /** Free space that a download leaves to others, in bytes. */
 export const FREE_FLOOR = 64 * 1024 * 1024
 /** Longest file name, in bytes, that `.part` can be appended to on common file systems. */
@@ -57,6 +60,7 @@ export class PartialTree {
   readonly base: string
   readonly #contents: Contents
   readonly #files = new OpenFiles(OPEN_FILES)
+  readonly #writes = new Slots(WRITES_AT_ONCE)
   /** Per entry the size on disk when this run began, or ABSENT. */
   readonly #former: Float64Array
   /** Bytes that the former run's files take on the disk. */
@@ -129,7 +133,8 @@ export class PartialTree {
   async write(entry: number, offset: number, bytes: Uint8Array): Promise<void> {
     if (this.#isSmall(entry, offset, bytes.length)) await this.#makeSmall(entry, bytes)
     else {
-      await this.#use(entry, bytes.length, (handle) => writeFully(handle, bytes, offset))
+      const write = (handle: FileHandle) => this.#writes.run(() => writeFully(handle, bytes, offset))
+      await this.#use(entry, bytes.length, write)
       this.#syncing.delete(entry)
     }
   }
