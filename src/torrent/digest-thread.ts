@@ -1,12 +1,12 @@
 /** A thread that digests up to four pieces at once, as the torrents of both versions name them, and a share's leaves. */
 import { createHash } from 'node:crypto'
 import { answeringWith } from '../content/hashing/calls.ts'
-import { ChunkDigests } from '../content/hashing/chunk-digests.ts'
+import { Digests, partsOf } from '../content/hashing/digests.ts'
 import { CHUNK_BYTES } from '../content/hashing/files.ts'
-import { LANES, Lanes, WORTH_LANES } from '../content/hashing/lanes.ts'
+import { Lanes, WORTH_LANES } from '../content/hashing/lanes.ts'
 import { SHA1 } from '../content/hashing/sha1-code.ts'
 import type { PieceDigest, PieceJob } from './digesting.ts'
-import { BLOCK_BYTES, blockHashes, HASH_BYTES, pieceHash } from './merkle.ts'
+import { BLOCK_BYTES, pieceHash } from './merkle.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -15,8 +15,7 @@ const ZEROS = new Uint8Array(64 << 10)
 
 // most torrents need one of them alone
 const sha1Lanes = once(() => new Lanes(SHA1))
-const sha256Lanes = once(() => new Lanes())
-const chunkDigests = once(() => new ChunkDigests())
+const sha256 = once(() => new Digests())
 
 answeringWith(digestAll, (digests) => digests.map(({ buffer }) => buffer.buffer))
 
@@ -52,38 +51,18 @@ function sha1Of(job: PieceJob): Uint8Array {
 
 /** Of each piece: the leaves of all of them are hashed together. */
 function leafDigests(jobs: readonly PieceJob[]): Uint8Array[] {
-  const leaves = jobs.map((job) => (job.leaves ? chunksOf(bytesOf(job)) : []))
+  const leaves = jobs.map((job) => (job.leaves ? partsOf(bytesOf(job), CHUNK_BYTES) : []))
   const all = leaves.flat()
   if (all.length === 0) return []
-  const digests = chunkDigests().of(all)
+  const digests = sha256().of(all)
   return leaves.map(({ length }) => Buffer.concat(digests.splice(0, length)))
-}
-
-function chunksOf(bytes: Uint8Array): Uint8Array[] {
-  return Array.from({ length: Math.ceil(bytes.length / CHUNK_BYTES) }, (_, at) =>
-    bytes.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES),
-  )
 }
 
 function treeHash(job: PieceJob): Uint8Array {
   const { file } = job
-  return file === undefined ? NOTHING : pieceHash(leavesOf(bytesOf(job)), file.size, file.pieceLength)
-}
-
-/** The hashes of its blocks, four at once as far as that goes. */
-function leavesOf(bytes: Uint8Array): Uint8Array {
-  const leaves = new Uint8Array(Math.ceil(bytes.length / BLOCK_BYTES) * HASH_BYTES)
-  let at = 0
-  for (; at + LANES * BLOCK_BYTES <= bytes.length; at += LANES * BLOCK_BYTES)
-    leaves.set(Buffer.concat(sha256Lanes().digestsOf(fourBlocks(bytes, at))), (at / BLOCK_BYTES) * HASH_BYTES)
-  leaves.set(blockHashes(bytes.subarray(at)), (at / BLOCK_BYTES) * HASH_BYTES)
-  return leaves
-}
-
-function fourBlocks(bytes: Uint8Array, from: number): Uint8Array[] {
-  return Array.from({ length: LANES }, (_, lane) =>
-    bytes.subarray(from + lane * BLOCK_BYTES, from + (lane + 1) * BLOCK_BYTES),
-  )
+  if (file === undefined) return NOTHING
+  const blocks = sha256().of(partsOf(bytesOf(job), BLOCK_BYTES))
+  return pieceHash(Buffer.concat(blocks), file.size, file.pieceLength)
 }
 
 function once<T>(make: () => T): () => T {

@@ -29,7 +29,8 @@ export const DIGEST_BYTES = 32
 /** Four lanes take as long as two and a half messages one after the other, however many of them are in use. */
 export const WORTH_LANES = 3
 
-const BLOCK_BYTES = 64
+/** Messages that are hashed side by side are of whole blocks. */
+export const BLOCK_BYTES = 64
 const PAGE_BYTES = 65_536
 
 /** Bytes of a message that are hashed at a time. */

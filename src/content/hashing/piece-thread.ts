@@ -4,14 +4,14 @@
  */
 import { parentPort } from 'node:worker_threads'
 import { reply } from './calls.ts'
-import { ChunkDigests } from './chunk-digests.ts'
+import { Digests } from './digests.ts'
 import { CHUNK_BYTES } from './files.ts'
 import { Gathering } from './gathering.ts'
 import type { Hashed } from './pieces.ts'
 
 const NOTHING = new Uint8Array(0)
 
-const digests = new ChunkDigests()
+const digests = new Digests()
 const gathering = new Gathering<Uint8Array<ArrayBuffer>>((pieces) => {
   const made = digests.of(pieces)
   for (const [at, piece] of pieces.entries())
