@@ -17,6 +17,9 @@ export interface PeerOptions {
   readonly relayed?: boolean
 }
 
+/** In ms. Dozens of them share a process and a core with the rest of the tests: a shake of hands may take seconds. */
+const PATIENCE_MS = 60_000
+
 export function createPeer({ listen, from, relayed = false }: PeerOptions = {}): Promise<Libp2p> {
   // all of it goes to node:net, of which the types tell a part
   const calling = { noDelay: true, localAddress: from }
@@ -29,6 +32,13 @@ export function createPeer({ listen, from, relayed = false }: PeerOptions = {}):
     connectionEncrypters: [tls()],
     streamMuxers: [yamux()],
     connectionGater: { denyDialMultiaddr: () => false },
+    connectionManager: {
+      dialTimeout: PATIENCE_MS,
+      addressDialTimeout: PATIENCE_MS,
+      inboundUpgradeTimeout: PATIENCE_MS,
+      inboundStreamProtocolNegotiationTimeout: PATIENCE_MS,
+      outboundStreamProtocolNegotiationTimeout: PATIENCE_MS,
+    },
     services: { identify: identify(), ping: ping() },
   })
 }
