@@ -15,16 +15,34 @@ export interface CpuTime {
   readonly program: number
   /** Seconds that all cores together were not idle, the network's own work included. */
   readonly machine: number
+  /** Seconds that the cores wanted to work and were another machine's, on a host of several. */
+  readonly stolen: number
 }
 
 /** Since some time ago that is the same for all calls. */
 export async function cpuTime(): Promise<CpuTime> {
   const stat = (await readFile('/proc/stat', 'utf8')).split('\n')[0] ?? ''
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = stat.split(/\s+/).slice(1).map(Number)
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = stat
+    .split(/\s+/)
+    .slice(1)
+    .map(Number)
   const ended = await ticks('self')
   const living = await Promise.all(Running.pids().map(ticks))
   const program = living.reduce((sum, { own, children }) => sum + own + children, ended.children)
-  return { program: program / TICKS, machine: (user + nice + system + irq + softirq) / TICKS }
+  return {
+    program: program / TICKS,
+    machine: (user + nice + system + irq + softirq) / TICKS,
+    stolen: steal / TICKS,
+  }
+}
+
+export async function cpuTimeSince(before: CpuTime): Promise<CpuTime> {
+  const now = await cpuTime()
+  return {
+    program: now.program - before.program,
+    machine: now.machine - before.machine,
+    stolen: now.stolen - before.stolen,
+  }
 }
 
 /** Seconds that a process has taken, without those of its children. */

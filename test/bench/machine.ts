@@ -23,6 +23,9 @@ const MACHINE: Benchmark = {
   directory: tmpdir(),
 }
 
+/** A part of the cores' time. */
+const WORTH_TELLING = 0.05
+
 async function main(): Promise<number> {
   const options = optionsOf(process.argv.slice(2), MACHINE)
   if (options === '') return complain(usageOf(MACHINE), 0)
@@ -79,8 +82,9 @@ async function runWork(
       const title = `${name}, round ${round} of ${rounds}, ${program.name}`
       try {
         const figures = await measure({ work, program, source, directory: placeOf(round), limit, patience })
-        runs.push({ program: program.name, version: program.version, ...figures })
-        say(`${title}: ${figures.total.toFixed(2)} s, ${figures.cpu.toFixed(1)} s of CPU`)
+        const run = { program: program.name, version: program.version, ...figures }
+        runs.push(run)
+        say(`${title}: ${told(run)}`)
       } catch (thrown) {
         failures.push(`${title}: ${messageOf(thrown)}`)
         say(failures.at(-1) ?? '')
@@ -90,6 +94,12 @@ async function runWork(
   removeDirectory(source.path)
   if (isKept(work)) for (let round = 1; round <= rounds; round++) removeDirectory(placeOf(round))
   return { name, work, runs, failures }
+}
+
+/** A round of which another machine took a part is no round to compare. */
+function told({ total, cpu, stolen }: Run): string {
+  const times = `${total.toFixed(2)} s, ${cpu.toFixed(1)} s of CPU`
+  return stolen < WORTH_TELLING ? times : `${times}; ${Math.round(100 * stolen)} % of the cores were away`
 }
 
 process.exitCode = await main().catch((thrown: unknown) => complain(messageOf(thrown), 1))

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Case } from './cases.ts'
-import { type CpuTime, calm, cpuTime } from './cpu.ts'
+import { type CpuTime, calm, cpuTime, cpuTimeSince } from './cpu.ts'
 import { removeDirectory, removeNamespaces } from './leftovers.ts'
 import { layOut, type Network } from './network.ts'
 import { type Peer, Place, type Program } from './program.ts'
@@ -100,15 +100,12 @@ async function count(network: Network, work: () => Promise<Download[]>): Promise
   const sentBefore = await network.sent()
   const cpuBefore = await cpuTime()
   const downloads = await work()
-  const cpuAfter = await cpuTime()
+  const cpu = await cpuTimeSince(cpuBefore)
   const sentAfter = await network.sent()
   return {
     downloads,
     sent: sentAfter.map((bytes, at) => bytes - (sentBefore[at] ?? 0)),
-    cpu: {
-      program: cpuAfter.program - cpuBefore.program,
-      machine: cpuAfter.machine - cpuBefore.machine,
-    },
+    cpu,
   }
 }
 

@@ -1,11 +1,14 @@
 /** One run: starts a program's peers on addresses of loopback, lets one of them work, counts. */
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { calm, cpuTime } from '../cpu.ts'
+import { calm, cpuTime, cpuTimeSince } from '../cpu.ts'
 import { removeDirectory } from '../leftovers.ts'
+import { memoryOf } from '../memory.ts'
 import { type Peer, Place, type Program, type Role } from '../program.ts'
 import type { Source } from '../source.ts'
+import { syncAll } from './sync.ts'
 import type { Work } from './works.ts'
 
 /** Ms until everyone is connected, at most. */
@@ -16,8 +19,12 @@ const PROBE_INTERVAL_MS = 200
 export interface Figures {
   /** Seconds of the work. */
   readonly total: number
+  /** Seconds that it takes after it until what came is on the disk; of who publishes nothing is written. */
+  readonly sync: number | undefined
   /** Seconds of the program's processes, all of them. */
   readonly cpu: number
+  /** The part of all cores' time that another machine had. */
+  readonly stolen: number
   /** MB: the most that a process held (VmHWM), for the first who publishes and for who downloads. */
   readonly seeder: number | undefined
   readonly leecher: number | undefined
@@ -52,13 +59,13 @@ export async function measure(setting: Setting): Promise<Figures> {
     const doing = work.does === 'add' ? await preparedAdd(start, source) : await preparedGet(setting, start)
     await calm(setting.patience)
     const before = await cpuTime()
-    const from = performance.now()
-    await within(setting.limit, doing.run())
-    const total = (performance.now() - from) / 1000
-    const after = await cpuTime()
+    const total = await secondsOf(within(setting.limit, doing.run()))
+    const spent = await cpuTimeSince(before)
     const figures = {
       total,
-      cpu: after.program - before.program,
+      sync: doing.target === undefined ? undefined : await secondsOf(syncAll(doing.target)),
+      cpu: spent.program,
+      stolen: spent.stolen / (total * availableParallelism()),
       seeder: await mostHeld(peers[0]),
       leecher: await mostHeld(doing.leecher),
     }
@@ -79,6 +86,8 @@ type Start = (role: Role) => Promise<Peer>
 
 interface Doing {
   readonly leecher?: Peer
+  /** Where what it gets is to be. */
+  readonly target?: string
   run(): Promise<unknown>
   check(): Promise<void>
 }
@@ -109,7 +118,7 @@ async function preparedGet({ work, source, directory, program }: Setting, start:
     if (performance.now() > late) throw new Error('the peers are not connected')
     await sleep(PROBE_INTERVAL_MS)
   }
-  return { leecher, run: () => leecher.get(share, target), check: () => source.check(target) }
+  return { leecher, target, run: () => leecher.get(share, target), check: () => source.check(target) }
 }
 
 async function within(limit: number, work: Promise<unknown>): Promise<void> {
@@ -125,9 +134,12 @@ async function within(limit: number, work: Promise<unknown>): Promise<void> {
   }
 }
 
+async function secondsOf(work: Promise<unknown>): Promise<number> {
+  const from = performance.now()
+  await work
+  return (performance.now() - from) / 1000
+}
+
 async function mostHeld(peer: Peer | undefined): Promise<number | undefined> {
-  if (peer?.pid === undefined) return undefined
-  const status = await readFile(`/proc/${peer.pid}/status`, 'utf8')
-  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? []
-  return kib === undefined ? undefined : (Number(kib) * 1024) / 1e6
+  return peer?.pid === undefined ? undefined : (await memoryOf(peer.pid, 'VmHWM')) / 1e6
 }
