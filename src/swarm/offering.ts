@@ -103,6 +103,11 @@ export class Offering {
 
   // --- what is offered
 
+  /** Whether nobody but this seeder has the piece, as far as it knows, so that nobody else can send it. */
+  isFirstCopy(piece: number): boolean {
+    return this.seeds && !this.#firstTo.has(piece)
+  }
+
   /** An offer goes out; until it is answered the piece counts as under way there. */
   made({ peer, piece }: Choice): void {
     this.#offers++

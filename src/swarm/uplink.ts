@@ -52,6 +52,11 @@ export class Uplink {
     return this.sends.size === 0 && this.#accepted.length === 0 && this.offers.size === 0
   }
 
+  /** Fewer sends run than always may, and none waits to. */
+  hasRoom(seeds: boolean, now: Millis): boolean {
+    return this.#accepted.length === 0 && this.sends.running(now) < this.#limits(seeds).always
+  }
+
   // --- what is asked for
 
   /** A request that accepts an offer. */

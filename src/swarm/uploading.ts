@@ -248,7 +248,7 @@ export class Uploading {
   #offer(swarm: Swarm, choice: Choice, { rate, start }: Terms, now: Millis, out: SwarmAction[]): void {
     const { root } = swarm
     const { peer, piece } = choice
-    const idle = this.#uplink.idle
+    const eager = this.#startsAtOnce(swarm, choice, now)
     swarm.offering.made(choice)
     const to = { root, peer: peer.key, rate, start }
     if (piece === undefined) {
@@ -258,10 +258,15 @@ export class Uploading {
       return
     }
     const length = swarm.pieces.size(piece)
-    const eager = this.#policy.eager && idle && peer.expects.count === 0
     this.#uplink.offers.add({ ...choice, root, at: now, bytes: eager ? 0 : length })
     if (eager)
       this.#uplink.sends.start({ root, peer: peer.key, piece, begin: 0, length, part: false }, peer, now)
     out.push({ type: 'offer', ...to, piece, eager })
+  }
+
+  /** Rule 6: the link would wait for the answer, and the piece hardly comes from somebody else meanwhile. */
+  #startsAtOnce({ offering }: Swarm, { peer, piece }: Choice, now: Millis): boolean {
+    if (!this.#policy.eager || piece === undefined || peer.expects.count > 0) return false
+    return this.#uplink.idle || (offering.isFirstCopy(piece) && this.#uplink.hasRoom(offering.seeds, now))
   }
 }

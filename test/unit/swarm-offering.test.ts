@@ -14,6 +14,9 @@ import {
 
 const offers = (lines: readonly string[]): string[] => only(lines, 'offer ')
 
+const eagerOf = (lines: readonly string[]): string[] =>
+  offers(lines).filter((offer) => offer.endsWith('eager'))
+
 const peerOf = (offer = ''): string => offer.split(' ')[1] ?? ''
 const pieceOf = (offer = ''): number => Number(offer.split(' ')[2])
 
@@ -24,17 +27,25 @@ describe('an offer', () => {
   it('is eager where nothing else is under way, here or there', () => {
     assert.deepEqual(seeding({ pieces: 1 }).joined('A'), ['offer A 0 eager'])
     assert.deepEqual(seeding({ pieces: 1, policy: { eager: false } }).joined('A'), ['offer A 0'])
-    const swarm = seeding()
-    swarm.joined('A')
-    assert.equal(
-      offers(swarm.joined('B')).filter((offer) => offer.endsWith('eager')).length,
-      0,
-      'we offer to A',
-    )
+    const swarm = scenario({ pieces: 3, have: [0, 1] })
+    assert.equal(eagerOf(swarm.joined('A')).length, 1)
+    assert.equal(eagerOf(swarm.joined('B')).length, 0, 'we offer to A')
     const other = seeding({ pieces: 2, dammed: 'up' })
     other.joined('A')
     other.expects('A', 0)
     assert.deepEqual(offers(other.flow()), ['offer A 1'], 'A expects something')
+  })
+
+  it('of what nobody else has is eager while the link has room: it cannot come twice', () => {
+    const [one, two] = [1, 2].map((always) => seeding({ policy: { seederSends: { always, most: 8 } } }))
+    const eager = ['A', 'B'].flatMap((peer) => eagerOf(two?.joined(peer) ?? []))
+    assert.deepEqual(eager.map(peerOf), ['A', 'B'])
+    assert.equal(new Set(eager.map(pieceOf)).size, 2, 'another piece for each')
+    assert.equal(eagerOf(one?.joined('A') ?? []).length, 1)
+    assert.deepEqual(eagerOf(one?.joined('B') ?? []), [], 'the link is full')
+    const single = seeding({ pieces: 1 })
+    single.joined('A')
+    assert.deepEqual(eagerOf(single.joined('B')), [], 'A may pass it on by then')
   })
 
   it('that is eager is being sent, until it is declined', () => {
