@@ -23,7 +23,7 @@ const MACHINE: Benchmark = {
   directory: tmpdir(),
 }
 
-/** A part of the cores' time. */
+/** The part of the cores' time from which on it is said that another machine had it: below, all rounds have some. */
 const WORTH_TELLING = 0.05
 
 async function main(): Promise<number> {
